@@ -1,0 +1,225 @@
+"""A request to a result: the one door to the engine.
+
+Cuts the request into holes, lays each one's context out, denoises it and passes it through the accept
+gate. Knows nothing of editors and files; which model answers is decided by ``open_engine``.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from engine import accept, languages, regions
+from engine.canvas import MASKED, Canvas
+from engine.config import FAKE_MODEL, EngineConfig
+from engine.denoise import Denoised, denoise
+from engine.denoiser import Denoiser
+from engine.errors import UsageError
+from engine.fake import FakeDenoiser
+from engine.languages import Language
+from engine.layout import lay_out
+from engine.stopping import stop_rule
+from engine.tokens import TokenCodec
+from engine.types import (
+    CancelToken,
+    CanvasFrame,
+    Deadline,
+    FillRequest,
+    FillResult,
+    FrameListener,
+    ModelInfo,
+    ProgressListener,
+)
+
+MAX_HOLES = 64
+
+_EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    """What came of one hole."""
+
+    text: str
+    denoised: Denoised
+    refusal: str | None
+    context_tokens: int
+    cached_tokens: int
+    forwards: int
+
+
+class Engine:
+    """Fills holes with a denoiser. One call at a time: the caller serialises.
+
+    Args:
+        denoiser: the model.
+        codec: its tokenizer.
+        context_tokens: the most tokens of context for one hole.
+    """
+
+    def __init__(self, denoiser: Denoiser, codec: TokenCodec, context_tokens: int) -> None:
+        self._denoiser = denoiser
+        self._codec = codec
+        self._context_tokens = context_tokens
+
+    @property
+    def info(self) -> ModelInfo:
+        """What is loaded."""
+        return self._denoiser.info
+
+    def fill(
+        self,
+        request: FillRequest,
+        *,
+        cancel: CancelToken | None = None,
+        on_frame: FrameListener | None = None,
+    ) -> FillResult:
+        """Fill every hole of a request.
+
+        Holes are filled in reading order; each sees the fills before it and the text after it.
+
+        Args:
+            request: what to fill.
+            cancel: polled at every pass.
+            on_frame: called after every denoising step, on the calling thread.
+
+        Raises:
+            UsageError: no hole, too many, or ``max_tokens`` below 1.
+            Cancelled: asked to stop.
+        """
+        start = time.perf_counter()
+        _check(request)
+        cancel = cancel or CancelToken()
+        deadline = Deadline.after_ms(request.deadline_ms)
+        language = languages.by_id(request.language)
+        segments = list(request.segments)
+        filled: list[_Filled] = []
+        for at, segment in enumerate(request.segments):
+            if segment is None:
+                hole = self._fill_hole(
+                    request, language, segments, at, len(filled), cancel, deadline, on_frame
+                )
+                segments[at] = hole.text
+                filled.append(hole)
+        return _result(filled, (time.perf_counter() - start) * 1000.0)
+
+    def forget(self) -> None:
+        """Drop every cached context: the next request starts cold."""
+        self._denoiser.forget()
+
+    def close(self) -> None:
+        """Release the model."""
+        self._denoiser.close()
+
+    def _fill_hole(
+        self,
+        request: FillRequest,
+        language: Language,
+        segments: list[str | None],
+        at: int,
+        hole: int,
+        cancel: CancelToken,
+        deadline: Deadline,
+        on_frame: FrameListener | None,
+    ) -> _Filled:
+        prefix = "".join(text or "" for text in segments[:at])
+        suffix = "".join(text or "" for text in segments[at + 1 :])
+        layout = lay_out(
+            prefix,
+            suffix,
+            self._codec,
+            self._denoiser.special,
+            budget_tokens=self._context_tokens,
+            heal=request.heal,
+            landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
+        )
+        piece = layout.heal.decode("utf-8")
+        encoded = self._denoiser.encode(layout.context, cancel)
+
+        def show(canvas: Canvas, step: int) -> None:
+            if on_frame is not None:
+                on_frame(self._frame(canvas, layout.heal, hole, step))
+
+        denoised = denoise(
+            self._denoiser,
+            self._codec,
+            heal=layout.heal,
+            max_tokens=request.max_tokens,
+            stop=stop_rule(request, language, prefix, piece, suffix),
+            cancel=cancel,
+            deadline=deadline,
+            on_step=show,
+        )
+        fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
+        if denoised.stopped in _EARLY and "\n" in fill:
+            fill = fill[: fill.rindex("\n") + 1]  # whole lines only
+        fill = accept.tidy(prefix, fill, suffix, language, single_line=request.single_line)
+        refusal = accept.judge(
+            prefix, fill, suffix, language, confidence=denoised.confidence, automatic=request.automatic
+        )
+        return _Filled(
+            text="" if refusal else fill,
+            denoised=denoised,
+            refusal=refusal,
+            context_tokens=encoded.context_tokens,
+            cached_tokens=encoded.cached_tokens,
+            forwards=encoded.forwards + denoised.forwards,
+        )
+
+    def _frame(self, canvas: Canvas, heal: bytes, hole: int, step: int) -> CanvasFrame:
+        """The canvas as text; the healed piece is not shown, it stands in the file already."""
+        hidden = len(heal)
+        pieces: list[str | None] = []
+        for token in canvas.tokens:
+            if token == MASKED:
+                pieces.append(None)
+                continue
+            data = self._codec.token_bytes[int(token)]
+            pieces.append(data[min(hidden, len(data)) :].decode("utf-8", errors="replace"))
+            hidden = max(0, hidden - len(data))
+        return CanvasFrame(hole, step, tuple(pieces), done=not canvas.open_slots.size)
+
+
+def open_engine(
+    config: EngineConfig,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> Engine:
+    """Load the model a configuration names, fetching and assembling it on first use.
+
+    Raises:
+        ModelError: it cannot be had or does not hold together.
+        BackendError: ONNX Runtime cannot run it.
+        Cancelled: asked to stop.
+    """
+    if config.model.partition(":")[0] == FAKE_MODEL:
+        fake = FakeDenoiser.from_name(config.model)
+        return Engine(fake, fake.codec, config.context_tokens)
+    from engine.loading import load_denoiser  # ONNX Runtime is imported when a model is
+
+    denoiser, codec = load_denoiser(config, progress=progress, cancel=cancel)
+    return Engine(denoiser, codec, config.context_tokens)
+
+
+def _check(request: FillRequest) -> None:
+    if not 1 <= request.n_holes <= MAX_HOLES:
+        raise UsageError(f"{request.n_holes} holes", f"A request takes 1 to {MAX_HOLES} of them.")
+    if request.max_tokens < 1:
+        raise UsageError(f"max_tokens is {request.max_tokens}", "Ask for at least 1.")
+
+
+def _result(filled: list[_Filled], ms: float) -> FillResult:
+    refusals = [hole.refusal for hole in filled if hole.refusal]
+    early = [_EARLY[hole.denoised.stopped] for hole in filled if hole.denoised.stopped in _EARLY]
+    return FillResult(
+        status="refused" if len(refusals) == len(filled) else "ok",
+        fills=tuple(hole.text for hole in filled),
+        confidence=tuple(round(hole.denoised.confidence, 4) for hole in filled),
+        reason=next(iter(refusals + early), None),
+        tokens=sum(len(hole.denoised.tokens) for hole in filled),
+        forwards=sum(hole.forwards for hole in filled),
+        ms=ms,
+        context_tokens=sum(hole.context_tokens for hole in filled),
+        cached_tokens=sum(hole.cached_tokens for hole in filled),
+    )

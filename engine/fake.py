@@ -1,0 +1,107 @@
+"""A denoiser without weights: instant, deterministic, for tests, demonstrations and editor clients' checks.
+
+It speaks bytes, predicts every masked slot in one pass, and is sure of all of them; healing, stopping,
+committing and everything else around it are the engine's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from urllib.parse import parse_qs
+
+import numpy as np
+
+from engine.canvas import Canvas
+from engine.denoiser import Encoded, Prediction, SpecialTokens
+from engine.errors import ConfigError
+from engine.schedule import CommitRule
+from engine.tokens import TokenCodec
+from engine.types import CancelToken, ModelInfo
+
+SPECIAL = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|endoftext|>")
+
+
+class FakeDenoiser:
+    """Fills every hole with one answer, or by copying.
+
+    Args:
+        answer: what every hole is filled with; None repeats the end of the latest earlier line that
+            begins like the line the hole is in, or else gives ``value``.
+        step_ms: how long each pass takes, in milliseconds; a cancelled one ends at once.
+    """
+
+    canvas_slots = 16
+    commit_rule = CommitRule(threshold=0.9)
+
+    def __init__(self, answer: str | None = None, step_ms: float = 0.0) -> None:
+        self.codec = TokenCodec.of_bytes(SPECIAL)
+        ids = [self.codec.id_of(token) for token in SPECIAL]
+        prefix, middle, suffix, end = (i for i in ids if i is not None)
+        self.special = SpecialTokens(prefix, suffix, middle, frozenset({end}))
+        self.info = ModelInfo("fake", "none", "fake", "asked for by name", None, self.codec.n_vocab)
+        self._end = end
+        self._answer = answer
+        self._step_ms = step_ms
+        self._context: list[int] = []
+
+    @classmethod
+    def from_name(cls, name: str) -> FakeDenoiser:
+        """The fake that a model name such as ``fake`` or ``fake:step_ms=50&answer=foo(x)`` asks for.
+
+        Raises:
+            ConfigError: an option that is not one of these two, or not a number.
+        """
+        options = parse_qs(name.partition(":")[2], keep_blank_values=True)
+        unknown = sorted(set(options) - {"answer", "step_ms"})
+        if unknown:
+            raise ConfigError(f"the fake model has no option {unknown[0]!r}", "Use `answer` or `step_ms`.")
+        try:
+            step_ms = float(options.get("step_ms", ["0"])[-1])
+        except ValueError as error:
+            raise ConfigError("step_ms of the fake model is not a number") from error
+        return cls(options["answer"][-1] if "answer" in options else None, step_ms)
+
+    def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
+        """Take a context; what agrees with the last one from its start counts as cached."""
+        common = 0
+        for old, new in zip(self._context, context, strict=False):
+            if old != new:
+                break
+            common += 1
+        common = min(common, len(context) - 1)
+        self._pass(cancel)
+        self._context = list(context)
+        return Encoded(len(context), common, 1)
+
+    def predict(self, canvas: Canvas, cancel: CancelToken) -> Prediction:
+        """Every masked slot at once, the right byte with near certainty."""
+        self._pass(cancel)
+        target = [*self.codec.encode(self._fill()), self._end]
+        slots = canvas.open_slots
+        logits = np.zeros((len(slots), self.codec.n_vocab), dtype=np.float32)
+        for row, slot in enumerate(slots):
+            logits[row, target[slot] if slot < len(target) else self._end] = 12.0
+        return Prediction(slots, logits, 1)
+
+    def forget(self) -> None:
+        """Drop the context."""
+        self._context = []
+
+    def close(self) -> None:
+        """Nothing to release."""
+
+    def _pass(self, cancel: CancelToken) -> None:
+        if self._step_ms:
+            cancel.wait(self._step_ms / 1000.0)
+        cancel.check()
+
+    def _fill(self) -> str:
+        """The text that follows the context: the piece being healed is part of it."""
+        middle = self._context.index(self.special.fim_middle)
+        prefix = self.codec.decode(self._context[middle + 1 :])
+        if self._answer is not None:
+            return self._answer
+        *earlier, line = prefix.split("\n")
+        start = line.lstrip()
+        copies = (old.lstrip()[len(start) :] for old in reversed(earlier) if old.lstrip().startswith(start) and start)
+        return next((copy for copy in copies if copy.strip()), "value")

@@ -1,0 +1,120 @@
+"""Text around a hole to the context a model sees: suffix first, then prefix, within a budget.
+
+The canvas follows the prefix directly, so typing only ever appends to the context and everything
+before it stays cached. Where the file does not fit, the window starts at a line that stays the same
+while the user types, preceded by the landmarks (imports, enclosing signatures) that fell out of it.
+Knows nothing of models; which lines are landmarks is asked of the caller.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from engine.denoiser import SpecialTokens
+from engine.tokens import TokenCodec
+from engine.types import Span
+
+SUFFIX_SHARE = 0.25
+LANDMARK_SHARE = 0.25
+ANCHOR_LINES = 16
+"""A window starts at a line whose number is a multiple of this, or the cache would be lost at every line."""
+MAX_CHARS_PER_TOKEN = 12
+"""No more characters than this per token of budget are looked at, however long the file."""
+
+Landmarks = Callable[[], Sequence[Span]]
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What to encode for one hole.
+
+    Attributes:
+        context: token ids, markers included.
+        heal: bytes of the unfinished piece before the hole; the canvas must begin with them.
+        truncated: whether parts of the text were left out.
+    """
+
+    context: list[int]
+    heal: bytes
+    truncated: bool
+
+
+def lay_out(
+    prefix: str,
+    suffix: str,
+    codec: TokenCodec,
+    special: SpecialTokens,
+    *,
+    budget_tokens: int,
+    heal: bool,
+    landmarks: Landmarks,
+) -> Layout:
+    """Build the context for the hole between two texts.
+
+    Args:
+        prefix: everything before the hole.
+        suffix: everything after it.
+        codec: the model's tokenizer.
+        special: the model's infilling markers.
+        budget_tokens: the most tokens the context may have.
+        heal: whether the unfinished piece at the end of the prefix moves into the canvas.
+        landmarks: spans of ``prefix`` worth keeping, in order; asked only if the prefix does not fit.
+    """
+    budget = max(budget_tokens - 3, 8)
+    suffix_budget = int(budget * SUFFIX_SHARE)
+    suffix_head = suffix[: suffix_budget * MAX_CHARS_PER_TOKEN]
+    suffix_ids = codec.encode(suffix_head)
+    suffix_cut = len(suffix_ids) > suffix_budget or len(suffix_head) < len(suffix)
+    suffix_ids = suffix_ids[:suffix_budget]
+
+    kept, piece = codec.split_for_healing(prefix) if heal else (prefix, "")
+    prefix_ids, prefix_cut = _prefix_ids(kept, codec, budget - len(suffix_ids), landmarks)
+    context = [special.fim_prefix, special.fim_suffix, *suffix_ids, special.fim_middle, *prefix_ids]
+    return Layout(context, piece.encode("utf-8"), suffix_cut or prefix_cut)
+
+
+def _prefix_ids(prefix: str, codec: TokenCodec, budget: int, landmarks: Landmarks) -> tuple[list[int], bool]:
+    """Token ids of as much of a prefix as fits, and whether anything was left out."""
+    if len(prefix) <= budget * MAX_CHARS_PER_TOKEN:
+        ids = codec.encode(prefix)
+        if len(ids) <= budget:
+            return ids, False
+    kept_lines = _landmark_text(prefix, codec, int(budget * LANDMARK_SHARE), landmarks)
+    near_budget = budget - int(budget * LANDMARK_SHARE)
+    anchor = _anchor_char(prefix, codec, near_budget)
+    near_ids = codec.encode(prefix[anchor:])[-near_budget:]
+    head_ids = codec.encode("".join(text for start, text in kept_lines if start < anchor))
+    return [*head_ids, *near_ids], True
+
+
+def _anchor_char(prefix: str, codec: TokenCodec, budget: int) -> int:
+    """Where the window near the hole starts: a steady line, or a steady column of an endless line."""
+    floor = max(0, len(prefix) - budget * MAX_CHARS_PER_TOKEN)
+    tail = prefix[floor:]
+    offsets = codec.start_chars(tail)
+    earliest = floor + (offsets[-budget] if len(offsets) > budget else 0)
+    line_number = prefix.count("\n", 0, earliest)
+    start = prefix.find("\n", earliest) + 1
+    while 0 < start < len(prefix):
+        line_number += 1
+        if line_number % ANCHOR_LINES == 0:
+            return start
+        start = prefix.find("\n", start) + 1
+    step = budget  # no steady line within reach: a multiple of this many characters
+    return min(-(-earliest // step) * step, len(prefix))
+
+
+def _landmark_text(
+    prefix: str, codec: TokenCodec, budget: int, landmarks: Landmarks
+) -> list[tuple[int, str]]:
+    """Landmarks that fit the budget, the nearest ones first to be chosen, in file order."""
+    chosen: list[tuple[int, str]] = []
+    for span in reversed(landmarks()):
+        text = prefix[span.start_char : span.end_char]
+        text = text if text.endswith("\n") else text + "\n"
+        cost = len(codec.encode(text[: budget * MAX_CHARS_PER_TOKEN]))
+        if cost <= budget:
+            budget -= cost
+            chosen.append((span.start_char, text))
+    return sorted(chosen)

@@ -1,0 +1,54 @@
+"""Where a fill ends, beyond the model's own end tokens. Pure functions of text."""
+
+from __future__ import annotations
+
+from engine.denoise import StopRule
+from engine.languages import Language
+from engine.regions import end_of_statement
+from engine.types import FillRequest
+
+MIN_REPEAT_CHARS = 6
+"""A shorter line (``}``, ``else:``) may rightly stand twice in a row."""
+
+
+def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str, suffix: str) -> StopRule:
+    """The rule for one hole.
+
+    Args:
+        request: what was asked for.
+        language: the language of the text.
+        prefix: the text before the hole, healed piece included.
+        piece: the healed piece; the settled text begins with it.
+        suffix: the text after the hole.
+    """
+    whole_line = prefix[-1:] in ("", "\n", "\r") and suffix[:1] not in ("", "\n", "\r")
+    if request.single_line:
+        return lambda text: _line_end(text, len(piece), skip_blank=whole_line, keep_newline=whole_line)
+    next_line = next((line.strip() for line in suffix.splitlines() if line.strip()), "")
+
+    def stop(text: str) -> int | None:
+        fill = text[len(piece) :]
+        if "\n" not in fill:
+            return None
+        *_, last, rest = fill.split("\n")
+        if not rest and last.strip() == next_line and len(next_line) >= MIN_REPEAT_CHARS:
+            return len(text) - len(last) - 1
+        if request.automatic:
+            kept = end_of_statement(prefix, fill, language)
+            if len(kept) < len(fill.rstrip()):
+                return len(piece) + len(kept)
+        return None
+
+    return stop
+
+
+def _line_end(text: str, start_char: int, *, skip_blank: bool, keep_newline: bool) -> int | None:
+    """Where the first line of ``text[start_char:]`` ends, None while it has not."""
+    if skip_blank:
+        start_char += len(text[start_char:]) - len(text[start_char:].lstrip("\r\n"))
+    newline = text.find("\n", start_char)
+    if newline < 0:
+        return None
+    if keep_newline:
+        return newline + 1
+    return newline - 1 if newline > start_char and text[newline - 1] == "\r" else newline

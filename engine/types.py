@@ -1,0 +1,180 @@
+"""The values that cross the engine's border: requests, results, frames, progress.
+
+Knows nothing of editors, files, tokens or tensors. All offsets into text are in characters
+(Unicode code points); the unit stands in the name.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Literal
+
+from engine.errors import Cancelled
+
+Status = Literal["ok", "refused", "error"]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A half-open range of a text: ``start_char <= i < end_char``."""
+
+    start_char: int
+    end_char: int
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.start_char <= self.end_char, self
+
+
+@dataclass(frozen=True, slots=True)
+class FillRequest:
+    """What to fill.
+
+    Attributes:
+        segments: the text, cut at its holes; each ``None`` is a hole. At least one hole.
+        language: LSP language identifier; unknown ones are treated as plain text.
+        single_line: stop each fill at the end of its line.
+        max_tokens: the most tokens each hole may get.
+        deadline_ms: milliseconds from the start of the call after which the best valid answer so
+            far is returned; None for no limit.
+        automatic: asked for by typing, not by the user; the accept gate is strict then.
+        heal: complete the half-typed token before a hole and do not restart it.
+    """
+
+    segments: tuple[str | None, ...]
+    language: str = "plaintext"
+    single_line: bool = False
+    max_tokens: int = 64
+    deadline_ms: float | None = None
+    automatic: bool = False
+    heal: bool = True
+
+    @property
+    def n_holes(self) -> int:
+        """Number of holes."""
+        return sum(segment is None for segment in self.segments)
+
+
+@dataclass(frozen=True, slots=True)
+class FillResult:
+    """What came of a request.
+
+    Attributes:
+        status: ``ok``; ``refused`` where the accept gate found nothing worth showing (fills are
+            empty strings then); ``error`` where the request could not be used.
+        fills: one text per hole, in order.
+        confidence: per hole, the geometric mean of its tokens' probabilities, 0 to 1.
+        reason: why it was refused or failed, or why it ended early; None otherwise.
+        tokens: committed tokens over all holes.
+        forwards: passes through the model, context passes included.
+        ms: wall time of the call in milliseconds.
+        context_tokens: tokens the fills were conditioned on, over all holes.
+        cached_tokens: how many of those were not encoded again.
+    """
+
+    status: Status
+    fills: tuple[str, ...] = ()
+    confidence: tuple[float, ...] = ()
+    reason: str | None = None
+    tokens: int = 0
+    forwards: int = 0
+    ms: float = 0.0
+    context_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class CanvasFrame:
+    """The canvas of one hole after one denoising step, for live display.
+
+    Attributes:
+        hole: index of the hole this canvas fills.
+        step: number of the step, from 1.
+        pieces: one entry per slot, in order: its text once committed, ``None`` while masked.
+        done: no slot is in doubt any more.
+    """
+
+    hole: int
+    step: int
+    pieces: tuple[str | None, ...]
+    done: bool
+
+
+FrameListener = Callable[[CanvasFrame], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a long task is: ``done`` of ``total`` bytes or units (total None: unknown)."""
+
+    stage: str
+    done: int
+    total: int | None = None
+
+
+ProgressListener = Callable[[Progress], None]
+
+
+@dataclass(slots=True)
+class CancelToken:
+    """Asks a running request to stop; polled at every forward pass. Safe across threads."""
+
+    _event: threading.Event = field(default_factory=threading.Event)
+
+    def cancel(self) -> None:
+        """Ask the holder to stop."""
+        self._event.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether stopping was asked for."""
+        return self._event.is_set()
+
+    def wait(self, seconds: float) -> None:
+        """Wait this long, or until stopping is asked for."""
+        self._event.wait(seconds)
+
+    def check(self) -> None:
+        """Raise ``Cancelled`` if stopping was asked for."""
+        if self._event.is_set():
+            raise Cancelled
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """A point in time, by the monotonic clock, in seconds; None: never."""
+
+    at_seconds: float | None = None
+
+    @classmethod
+    def after_ms(cls, ms: float | None) -> Deadline:
+        """A deadline ``ms`` milliseconds from now."""
+        return cls(None if ms is None else time.monotonic() + ms / 1000.0)
+
+    @property
+    def passed(self) -> bool:
+        """Whether it is over."""
+        return self.at_seconds is not None and time.monotonic() >= self.at_seconds
+
+
+@dataclass(frozen=True, slots=True)
+class ModelInfo:
+    """What is loaded, for people and for ``doctor``.
+
+    Attributes:
+        name: the model's name, as in ``unmask models list``.
+        quantization: storage of the weights, such as ``q8`` or ``f32``.
+        provider: ONNX Runtime execution provider in use, or ``fake``.
+        provider_reason: why that provider was chosen.
+        adapter: identity of the canvas adapter, None where the base alone is used.
+        n_vocab: size of the vocabulary.
+    """
+
+    name: str
+    quantization: str
+    provider: str
+    provider_reason: str
+    adapter: str | None
+    n_vocab: int
