@@ -65,18 +65,10 @@ class _Version(argparse.Action):
     """``--version``: reads the installed version only when asked."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_: object) -> NoReturn:
+        from lsp_server.cli.machine import version
+
         print(f"unmask {version()}")
         parser.exit(0)
-
-
-def version() -> str:
-    """The version of the installed distribution, or a word saying it is run from a source tree."""
-    from importlib import metadata
-
-    try:
-        return metadata.version("unmask")
-    except metadata.PackageNotFoundError:
-        return "(not installed: running from a source tree)"
 
 
 def build_parser() -> Parser:

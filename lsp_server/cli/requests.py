@@ -18,8 +18,9 @@ MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_HOLE_TOKENS = 4096
 
 Json = dict[str, object]
-Id = object
-"""Any JSON value; it comes back as it was sent."""
+Id = object  # any JSON value; it comes back as it was sent
+
+_DEFAULT = FillRequest(segments=(None,))
 
 
 class RequestError(UsageError):
@@ -64,9 +65,9 @@ def parse_object(fields: Json) -> BatchRequest:
     reader.reject_later_features()
     request = FillRequest(
         segments=reader.segments(),
-        language=reader.text("language", FillRequest.language),
-        single_line=reader.flag("single_line", FillRequest.single_line),
-        max_tokens=reader.whole("max_tokens", FillRequest.max_tokens, most=MAX_HOLE_TOKENS),
+        language=reader.text("language", _DEFAULT.language),
+        single_line=reader.flag("single_line", _DEFAULT.single_line),
+        max_tokens=reader.whole("max_tokens", _DEFAULT.max_tokens, most=MAX_HOLE_TOKENS),
         deadline_ms=reader.milliseconds("deadline_ms"),
     )
     return BatchRequest(reader.id, request)
@@ -103,7 +104,12 @@ class _Fields:
 
     def __init__(self, fields: Json) -> None:
         self._fields = fields
-        self.id: Id = fields.get("id")
+        self.id: Id = None
+        try:
+            encode({"id": fields.get("id")})
+        except (ValueError, RecursionError):
+            self._refuse("`id` cannot be sent back as JSON")
+        self.id = fields.get("id")
 
     def segments(self) -> tuple[str | None, ...]:
         value = self._fields.get("segments")
@@ -161,7 +167,8 @@ class _Fields:
         for name in ("task", "instruction"):
             if self._fields.get(name) is not None:
                 self._refuse(
-                    f"`{name}` needs edit tasks, which this version does not have; it fills holes in `segments`"
+                    f"`{name}` belongs to edit tasks, which this version does not have yet;"
+                    " it fills the holes of `segments`"
                 )
 
     def _refuse(self, cause: str) -> NoReturn:

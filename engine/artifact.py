@@ -1,0 +1,297 @@
+"""A directory on disk to a manifest that can be trusted, or a named error.
+
+Everything a manifest claims is checked here before anything else reads it: schema, types, ranges, paths
+that stay inside the directory, sizes and hashes. Knows nothing of ONNX Runtime or of where artifacts
+come from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeVar
+
+from engine.encodings import Encoding, part_shapes
+from engine.errors import ArtifactError, IntegrityError
+from engine.types import Progress, ProgressListener
+
+SCHEMA = 1
+MANIFEST_FILE = "manifest.json"
+FAMILY = "context-canvas"
+_REMEDY = "Remove the directory and run `unmask models pull` again."
+_CHUNK = 1 << 22
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """A file of the artifact.
+
+    Attributes:
+        file: its name, relative to the manifest, inside the directory.
+        sha256: of its bytes, lower-case hexadecimal.
+        n_bytes: its size.
+    """
+
+    file: str
+    sha256: str
+    n_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class TensorEntry:
+    """A tensor of the weights file and how it is made from the base.
+
+    Attributes:
+        name: parameter name.
+        shape: of the float tensor.
+        encoding: how it is stored.
+        sources: base tensors stacked along their first axis.
+        parts: part name to (offset, size) in bytes.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    encoding: Encoding
+    sources: tuple[str, ...]
+    parts: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an artifact says of itself.
+
+    Attributes:
+        directory: where it lies.
+        name: model name.
+        family: kind of model; this version reads ``context-canvas``.
+        quantization: encoding of its matrices.
+        base_name, base_sha256: the base weights it is assembled from.
+        adapter: identity of the canvas adapter, None where there is none.
+        tokenizer, weights: its files.
+        graphs: file of each role, ``context`` and ``canvas`` (they may be one file).
+        tensors: what lies where in the weights file.
+        special: ids of ``fim_prefix``, ``fim_suffix``, ``fim_middle``, and the list ``end``.
+        n_layers, n_kv_heads, head_dim, n_vocab, max_positions: sizes.
+        canvas_slots: slots of a new canvas.
+        commit_threshold: default of the commit rule.
+    """
+
+    directory: Path
+    name: str
+    family: str
+    quantization: str
+    base_name: str
+    base_sha256: str
+    adapter: str | None
+    tokenizer: FileEntry
+    weights: FileEntry
+    graphs: dict[str, FileEntry]
+    tensors: tuple[TensorEntry, ...]
+    special: dict[str, int]
+    end_ids: frozenset[int]
+    n_layers: int
+    n_kv_heads: int
+    head_dim: int
+    n_vocab: int
+    max_positions: int
+    canvas_slots: int
+    commit_threshold: float
+
+    @property
+    def files(self) -> tuple[FileEntry, ...]:
+        """Every file of the artifact once."""
+        return tuple({entry.file: entry for entry in (*self.graphs.values(), self.tokenizer, self.weights)}.values())
+
+    def path(self, entry: FileEntry) -> Path:
+        """Where a file lies."""
+        return self.directory / entry.file
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Read and check the manifest of an artifact; the files it names are not opened.
+
+    Raises:
+        ArtifactError: it is missing, malformed, of another schema or family, or names a path outside.
+    """
+    path = directory / MANIFEST_FILE
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{directory} holds no {MANIFEST_FILE}", _REMEDY) from error
+    except (OSError, ValueError) as error:
+        raise ArtifactError(f"{path} cannot be read ({error})", _REMEDY) from error
+    return _Reader(path).manifest(data)
+
+
+def verify(
+    directory: Path, *, full: bool = True, progress: ProgressListener | None = None
+) -> Manifest:
+    """Check the files of an artifact against its manifest.
+
+    Args:
+        directory: the artifact.
+        full: hash every byte; otherwise the weights are checked by size alone.
+        progress: told bytes hashed.
+
+    Raises:
+        ArtifactError: see ``load_manifest``, or a file is missing.
+        IntegrityError: a file's size or sha256 is not the manifest's.
+    """
+    manifest = load_manifest(directory)
+    total = sum(entry.n_bytes for entry in manifest.files)
+    done = 0
+    for entry in manifest.files:
+        path = manifest.path(entry)
+        if not path.is_file():
+            raise ArtifactError(f"{path} is missing", _REMEDY)
+        if path.stat().st_size != entry.n_bytes:
+            raise IntegrityError(
+                f"{path} has {path.stat().st_size:,} bytes and not {entry.n_bytes:,}: truncated or replaced", _REMEDY
+            )
+        if full or entry is not manifest.weights:
+            base = done
+            actual = sha256_of(path, lambda n, base=base: _report(progress, base + n, total))
+            if actual != entry.sha256:
+                raise IntegrityError(f"{path} was altered: its sha256 is not the manifest's", _REMEDY)
+        done += entry.n_bytes
+    return manifest
+
+
+def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
+    """Lower-case hexadecimal sha256 of a file's bytes; ``progress`` is told the bytes read so far."""
+    digest, done = hashlib.sha256(), 0
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+            done += len(chunk)
+            if progress is not None:
+                progress(done)
+    return digest.hexdigest()
+
+
+def _report(progress: ProgressListener | None, done: int, total: int) -> None:
+    if progress is not None:
+        progress(Progress("verify", done, total))
+
+
+class _Reader:
+    """Typed access to untrusted JSON; every complaint names the file and the key."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def manifest(self, data: object) -> Manifest:
+        root = self._typed(data, dict, "the whole")
+        schema = self._get(root, "schema", int)
+        if schema != SCHEMA:
+            raise ArtifactError(
+                f"{self._path} has schema {schema}; this version reads {SCHEMA}", "Export it again, or update Unmask."
+            )
+        family = self._get(root, "family", str)
+        if family != FAMILY:
+            raise ArtifactError(f"{self._path} is of family {family!r}; this version reads {FAMILY!r}")
+        base = self._get(root, "base", dict)
+        shape = self._get(root, "shape", dict)
+        n_vocab = self._count(shape, "n_vocab")
+        special = self._get(root, "special", dict)
+        weights = self._get(root, "weights", dict)
+        graphs = self._get(root, "graphs", dict)
+        decode = self._get(root, "decode", dict)
+        entry = self._file(weights)
+        return Manifest(
+            directory=self._path.parent,
+            name=self._name(root, "name"),
+            family=family,
+            quantization=self._name(root, "quantization"),
+            base_name=self._name(base, "name"),
+            base_sha256=self._sha256(base, "sha256"),
+            adapter=None if root.get("adapter") is None else self._get(root, "adapter", str),
+            tokenizer=self._file(self._get(root, "tokenizer", dict)),
+            weights=entry,
+            graphs={role: self._file(self._get(graphs, role, dict)) for role in ("context", "canvas")},
+            tensors=tuple(self._tensor(item, entry.n_bytes) for item in self._get(weights, "tensors", list)),
+            special={
+                key: self._id(self._get(special, key, int), key, n_vocab)
+                for key in ("fim_prefix", "fim_suffix", "fim_middle")
+            },
+            end_ids=frozenset(
+                self._id(self._typed(item, int, "special.end"), "end", n_vocab)
+                for item in self._get(special, "end", list)
+            ),
+            n_layers=self._count(shape, "n_layers"),
+            n_kv_heads=self._count(shape, "n_kv_heads"),
+            head_dim=self._count(shape, "head_dim"),
+            n_vocab=n_vocab,
+            max_positions=self._count(shape, "max_positions"),
+            canvas_slots=self._count(root, "canvas_slots"),
+            commit_threshold=float(self._get(decode, "commit_threshold", (int, float))),
+        )
+
+    def _tensor(self, item: object, n_bytes: int) -> TensorEntry:
+        data = self._typed(item, dict, "weights.tensors")
+        name = self._get(data, "name", str)
+        encoding = self._get(data, "encoding", str)
+        if encoding not in ("f32", "f16", "q8", "q4"):
+            raise self._bad(f"tensor {name!r} has the unknown encoding {encoding!r}")
+        shape = tuple(self._typed(n, int, f"shape of {name}") for n in self._get(data, "shape", list))
+        parts: dict[str, tuple[int, int]] = {}
+        for part in part_shapes(shape, encoding):  # type: ignore[arg-type]  # checked above
+            place = self._get(self._get(data, "parts", dict), part, list)
+            offset, length = (self._typed(n, int, f"parts of {name}") for n in place)
+            if offset < 0 or length < 0 or offset + length > n_bytes:
+                raise self._bad(f"tensor {name!r} reaches outside the weights file")
+            parts[part] = (offset, length)
+        sources = tuple(self._typed(s, str, f"sources of {name}") for s in self._get(data, "sources", list))
+        return TensorEntry(name, shape, encoding, sources, parts)  # type: ignore[arg-type]
+
+    def _file(self, data: Mapping[str, Any]) -> FileEntry:
+        file = self._get(data, "file", str)
+        pure = PurePosixPath(file)
+        if not re.fullmatch(r"[A-Za-z0-9._-]+", file) or file in (".", "..") or pure.name != file:
+            raise self._bad(f"the path {file!r} leads outside the artifact")
+        resolved = (self._path.parent / file).resolve()
+        if resolved.parent != self._path.parent.resolve():
+            raise self._bad(f"{file!r} is a link that leads outside the artifact")
+        return FileEntry(file, self._sha256(data, "sha256"), self._count(data, "bytes"))
+
+    def _name(self, data: Mapping[str, Any], key: str) -> str:
+        name: str = self._get(data, key, str)
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,79}", name):
+            raise self._bad(f"{key} {name!r} is not a name")
+        return name
+
+    def _sha256(self, data: Mapping[str, Any], key: str) -> str:
+        value: str = self._get(data, key, str)
+        if not re.fullmatch(r"[0-9a-f]{64}", value):
+            raise self._bad(f"{key} is not a sha256")
+        return value
+
+    def _count(self, data: Mapping[str, Any], key: str) -> int:
+        value: int = self._get(data, key, int)
+        if value < 1:
+            raise self._bad(f"{key} is {value}")
+        return value
+
+    def _id(self, value: int, key: str, n_vocab: int) -> int:
+        if not 0 <= value < n_vocab:
+            raise self._bad(f"the id of {key} ({value}) is outside the vocabulary of {n_vocab}")
+        return value
+
+    def _get(self, data: Mapping[str, Any], key: str, kind: type[T] | tuple[type[T], ...]) -> Any:
+        if key not in data:
+            raise self._bad(f"{key} is missing")
+        return self._typed(data[key], kind, key)
+
+    def _typed(self, value: object, kind: type[T] | tuple[type[T], ...], key: str) -> Any:
+        if not isinstance(value, kind) or isinstance(value, bool):
+            raise self._bad(f"{key} is a {type(value).__name__}")
+        return value
+
+    def _bad(self, why: str) -> ArtifactError:
+        return ArtifactError(f"{self._path} does not hold together: {why}", _REMEDY)

@@ -1,0 +1,231 @@
+"""A verified GGUF to a ready artifact: weights encoded, tokenizer rebuilt, graphs copied beside them.
+
+Follows the manifest shipped with the package, with numpy alone, and checks the result against the
+manifest's hashes before it becomes visible under its name. Knows nothing of where the GGUF came from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.artifact import MANIFEST_FILE, Manifest, load_manifest, verify
+from engine.encodings import encode
+from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, StoreError
+from engine.types import CancelToken, Progress, ProgressListener
+
+if TYPE_CHECKING:
+    import gguf
+
+    from engine.catalog import BaseModel
+    from engine.store import ModelStore
+
+_PRETOKENIZE = {
+    # Source: the pre-tokenizer that llama.cpp and transformers use for this name.
+    "qwen2": (
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+        r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    )
+}
+_CONTROL, _USER_DEFINED = 3, 4  # token types of the GGUF specification
+
+
+def packaged_manifest(name: str) -> Manifest:
+    """The manifest shipped with the package for a model.
+
+    Raises:
+        ModelNotFoundError: none is shipped under this name.
+    """
+    directory = Path(str(resources.files("engine"))) / "artifacts" / name
+    if not (directory / MANIFEST_FILE).is_file():
+        raise ModelNotFoundError(f"no graphs are shipped for {name!r}", "See `unmask models list`.")
+    return load_manifest(directory)
+
+
+def artifact_path(manifest: Manifest, store: ModelStore) -> Path:
+    """Where the artifact of this very manifest belongs; another manifest, another place."""
+    digest = hashlib.sha256((manifest.directory / MANIFEST_FILE).read_bytes()).hexdigest()
+    return store.artifact_dir(f"{manifest.name}-{manifest.quantization}-{digest[:12]}")
+
+
+def build_artifact(
+    base: BaseModel,
+    gguf_path: Path,
+    store: ModelStore,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """Make the artifact of a base model, unless it is there already.
+
+    Args:
+        base: the model.
+        gguf_path: its verified GGUF.
+        store: where artifacts are kept.
+        progress: told bytes of weights written.
+        cancel: polled at every tensor.
+
+    Returns:
+        the artifact's directory.
+
+    Raises:
+        ModelNotFoundError: no graphs are shipped for this model.
+        IntegrityError: the result is not what the manifest promises.
+        StoreError: it cannot be written.
+        Cancelled: asked to stop; nothing is left behind.
+    """
+    manifest = packaged_manifest(base.name)
+    target = artifact_path(manifest, store)
+    if (target / MANIFEST_FILE).is_file():
+        return target
+    if manifest.base_sha256 != base.sha256:
+        raise ArtifactError(f"the graphs shipped for {base.name} belong to other base weights", "Reinstall Unmask.")
+    store.check_writable()
+    store.check_space(manifest.weights.n_bytes + (64 << 20))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as scratch:
+            made = Path(scratch) / "artifact"
+            made.mkdir()
+            assemble(manifest, gguf_path, made, progress=progress, cancel=cancel)
+            _publish(made, target)
+    except OSError as error:
+        raise StoreError(f"{target.parent} cannot be written ({error})", "Free some space or set UNMASK_CACHE_DIR.") from error
+    return target
+
+
+def assemble(
+    manifest: Manifest,
+    gguf_path: Path,
+    directory: Path,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> None:
+    """Write every file of an artifact into an empty directory, the manifest last.
+
+    Raises:
+        IntegrityError: a file is not what the manifest promises.
+    """
+    import gguf
+
+    try:
+        reader = gguf.GGUFReader(str(gguf_path))
+    except Exception as error:  # the library raises many kinds for a broken file
+        raise IntegrityError(f"{gguf_path} is not a readable GGUF ({error})", "Pull it again.") from error
+    for entry in {entry.file: entry for entry in manifest.graphs.values()}.values():
+        shutil.copyfile(manifest.path(entry), directory / entry.file)
+    write_weights(reader, manifest, directory / manifest.weights.file, progress, cancel or CancelToken())
+    (directory / manifest.tokenizer.file).write_bytes(tokenizer_json(reader))
+    shutil.copyfile(manifest.directory / MANIFEST_FILE, directory / MANIFEST_FILE)
+    verify(directory)
+
+
+def write_weights(
+    reader: gguf.GGUFReader,
+    manifest: Manifest,
+    path: Path,
+    progress: ProgressListener | None,
+    cancel: CancelToken,
+) -> None:
+    """Encode every tensor of the manifest into one file."""
+    sources = {tensor.name: tensor for tensor in reader.tensors}
+    sources.setdefault("output.weight", sources.get("token_embd.weight"))
+    with path.open("wb") as file:
+        file.truncate(manifest.weights.n_bytes)
+        for entry in manifest.tensors:
+            cancel.check()
+            matrix = np.concatenate([dequantize(sources[name]) for name in entry.sources])
+            if matrix.shape != entry.shape:
+                raise IntegrityError(f"tensor {entry.name} has shape {matrix.shape} and not {entry.shape}")
+            for part, array in encode(matrix, entry.encoding).items():
+                file.seek(entry.parts[part][0])
+                file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+            if progress is not None:
+                progress(Progress("assemble", file.tell(), manifest.weights.n_bytes))
+
+
+def dequantize(tensor: Any) -> npt.NDArray[np.float32]:
+    """A GGUF tensor as float32, in row-major order."""
+    import gguf
+
+    shape = tuple(int(n) for n in reversed(tensor.shape))
+    values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+    return np.asarray(values, dtype=np.float32).reshape(shape)
+
+
+def tokenizer_json(reader: gguf.GGUFReader) -> bytes:
+    """The GGUF's vocabulary in the format of the `tokenizers` library; the same bytes everywhere.
+
+    Raises:
+        IntegrityError: the file holds a kind of tokenizer this version does not know.
+    """
+    kind = reader.fields["tokenizer.ggml.pre"].contents()
+    if reader.fields["tokenizer.ggml.model"].contents() != "gpt2" or kind not in _PRETOKENIZE:
+        raise IntegrityError(f"the GGUF's tokenizer {kind!r} is not one this version knows")
+    tokens = list(_strings(reader.fields["tokenizer.ggml.tokens"]))
+    types = [int(part[0]) for part in _parts(reader.fields["tokenizer.ggml.token_type"])]
+    merges = [merge.split(" ") for merge in _strings(reader.fields["tokenizer.ggml.merges"])]
+    added = [i for i, token_type in enumerate(types) if token_type in (_CONTROL, _USER_DEFINED)]
+    special = set(added)
+    data = {
+        "version": "1.0",
+        "added_tokens": [
+            {
+                "id": i,
+                "content": tokens[i],
+                "single_word": False,
+                "lstrip": False,
+                "rstrip": False,
+                "normalized": False,
+                "special": True,
+            }
+            for i in added
+        ],
+        "pre_tokenizer": {
+            "type": "Sequence",
+            "pretokenizers": [
+                {
+                    "type": "Split",
+                    "pattern": {"Regex": _PRETOKENIZE[kind]},
+                    "behavior": "Isolated",
+                    "invert": False,
+                },
+                {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+            ],
+        },
+        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+        "model": {
+            "type": "BPE",
+            "vocab": {token: i for i, token in enumerate(tokens) if i not in special},
+            "merges": merges,
+        },
+    }
+    return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
+
+
+def _parts(field: Any) -> Iterator[Any]:
+    return (field.parts[index] for index in field.data)
+
+
+def _strings(field: Any) -> Iterator[str]:
+    return (bytes(part).decode("utf-8") for part in _parts(field))
+
+
+def _publish(made: Path, target: Path) -> None:
+    """Move a finished directory to its name; if another process was first, its work stands."""
+    try:
+        os.replace(made, target)
+    except OSError:
+        if not (target / MANIFEST_FILE).is_file():
+            raise

@@ -1,0 +1,123 @@
+"""Keys and values of encoded tokens, kept for the next request.
+
+A context is exact: its entries depend on nothing after them, so the longest common start of an old
+context and a new one is reused as it is. Knows nothing of the model beyond the shape of its caches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+
+BUCKET = 256
+"""Buffers grow by this many tokens, so that the model sees few different shapes."""
+
+MIN_SHARE_KEPT = 0.5
+"""A cache that would lose more than this share of its tokens is forked and left as it is."""
+
+
+class ContextCache:
+    """The encoded tokens of one context.
+
+    Args:
+        n_arrays: cache tensors of the model, keys and values of every layer.
+        n_heads: key heads.
+        head_dim: width of one.
+    """
+
+    def __init__(self, n_arrays: int, n_heads: int, head_dim: int) -> None:
+        self.ids: list[int] = []
+        self.arrays: list[FloatArray] = [
+            np.zeros((n_heads, BUCKET, head_dim), dtype=np.float32) for _ in range(n_arrays)
+        ]
+
+    @property
+    def capacity(self) -> int:
+        """Tokens the buffers have room for."""
+        return self.arrays[0].shape[1]
+
+    @property
+    def n_bytes(self) -> int:
+        """Memory the buffers take."""
+        return sum(array.nbytes for array in self.arrays)
+
+    def append(self, ids: Sequence[int], new: Sequence[FloatArray]) -> None:
+        """Store the entries of tokens that follow; ``new`` is one ``[n_heads, n_new, head_dim]`` per array."""
+        start, end = len(self.ids), len(self.ids) + len(ids)
+        if end > self.capacity:
+            self._grow(-(-end // BUCKET) * BUCKET)
+        for array, values in zip(self.arrays, new, strict=True):
+            array[:, start:end] = values
+        self.ids.extend(ids)
+
+    def truncate(self, n_tokens: int) -> None:
+        """Forget everything after the first ``n_tokens``."""
+        del self.ids[n_tokens:]
+
+    def fork(self, n_tokens: int) -> ContextCache:
+        """A copy of the first ``n_tokens``."""
+        n_heads, _, head_dim = self.arrays[0].shape
+        copy = ContextCache(len(self.arrays), n_heads, head_dim)
+        copy.append(self.ids[:n_tokens], [array[:, :n_tokens] for array in self.arrays])
+        return copy
+
+    def common(self, ids: Sequence[int]) -> int:
+        """Length of the common start with a token sequence."""
+        limit = min(len(self.ids), len(ids))
+        ours, theirs = np.asarray(self.ids[:limit]), np.asarray(ids[:limit])
+        different = np.flatnonzero(ours != theirs)
+        return int(different[0]) if different.size else limit
+
+    def _grow(self, capacity: int) -> None:
+        used = len(self.ids)
+        for i, array in enumerate(self.arrays):
+            larger = np.zeros((array.shape[0], capacity, array.shape[2]), dtype=np.float32)
+            larger[:, :used] = array[:, :used]
+            self.arrays[i] = larger
+
+
+class CachePool:
+    """The live caches, most recently used last, within a bound of memory.
+
+    Args:
+        n_arrays, n_heads, head_dim: see ``ContextCache``.
+        max_bytes: memory all caches together may take; one is always kept.
+    """
+
+    def __init__(self, n_arrays: int, n_heads: int, head_dim: int, max_bytes: int) -> None:
+        self._shape = (n_arrays, n_heads, head_dim)
+        self._max_bytes = max_bytes
+        self._caches: list[ContextCache] = []
+
+    def __len__(self) -> int:
+        return len(self._caches)
+
+    def take(self, ids: Sequence[int]) -> ContextCache:
+        """The cache to continue from for a context: cut to its longest common start with ``ids``.
+
+        At least the last token is always left to encode, since its output is what is wanted.
+        """
+        best = max(self._caches, key=lambda cache: cache.common(ids), default=None)
+        common = min(best.common(ids), len(ids) - 1) if best is not None else 0
+        if best is None or common < BUCKET // 8:
+            best = ContextCache(*self._shape)
+        elif common < len(best.ids) * MIN_SHARE_KEPT:
+            best = best.fork(common)
+        else:
+            self._caches.remove(best)
+            best.truncate(common)
+        self._caches.append(best)
+        self._evict()
+        return best
+
+    def clear(self) -> None:
+        """Drop every cache."""
+        self._caches.clear()
+
+    def _evict(self) -> None:
+        while len(self._caches) > 1 and sum(cache.n_bytes for cache in self._caches) > self._max_bytes:
+            del self._caches[0]

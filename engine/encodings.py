@@ -1,0 +1,92 @@
+"""How weights are stored: float32 matrices to the bytes ONNX Runtime's kernels read, and back.
+
+``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
+values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
+Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Encoding = Literal["f32", "f16", "q8", "q4"]
+
+BLOCK = 32
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def encode(matrix: FloatArray, encoding: Encoding) -> dict[str, npt.NDArray[np.generic]]:
+    """The stored parts of a tensor, by part name: ``data``, or ``codes`` and ``scales``.
+
+    Args:
+        matrix: any shape for ``f32`` and ``f16``; ``[n_rows, n_columns]`` with ``n_columns`` a multiple
+            of 32 for the block formats.
+    """
+    return _ENCODERS[encoding](matrix)
+
+
+def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and numpy type of each stored part of a tensor of this shape."""
+    if encoding in ("f32", "f16"):
+        return {"data": (shape, "float32" if encoding == "f32" else "float16")}
+    n_rows, n_columns = shape
+    n_blocks, code_bytes = n_columns // BLOCK, BLOCK * (8 if encoding == "q8" else 4) // 8
+    return {"codes": ((n_rows, n_blocks, code_bytes), "uint8"), "scales": ((n_rows, n_blocks), "float32")}
+
+
+def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> FloatArray:
+    """The float32 values that stored parts stand for."""
+    if encoding in ("f32", "f16"):
+        return parts["data"].astype(np.float32)
+    codes = np.asarray(parts["codes"], dtype=np.uint8)
+    if encoding == "q4":
+        codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], BLOCK)
+    zero = 128 if encoding == "q8" else 8
+    values = (codes.astype(np.float32) - zero) * np.asarray(parts["scales"], dtype=np.float32)[..., None]
+    return values.reshape(values.shape[0], -1)
+
+
+def _f32(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    return {"data": np.ascontiguousarray(matrix, dtype="<f4")}
+
+
+def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    return {"data": np.ascontiguousarray(matrix, dtype="<f2")}
+
+
+def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    blocks = _blocks(matrix)
+    scales = (np.abs(blocks).max(axis=-1) / np.float32(127)).astype(np.float32)
+    codes = np.rint(blocks / _divisor(scales)) + np.float32(128)
+    return {"codes": codes.astype(np.uint8), "scales": scales}
+
+
+def _q4(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    blocks = _blocks(matrix)
+    largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1)[..., None], axis=-1)[..., 0]
+    scales = (largest / np.float32(-8)).astype(np.float32)  # the largest value gets the code that reaches furthest
+    codes = np.clip(np.rint(blocks / _divisor(scales)) + np.float32(8), 0, 15).astype(np.uint8)
+    return {"codes": codes[..., 0::2] | (codes[..., 1::2] << 4), "scales": scales}
+
+
+def _blocks(matrix: FloatArray) -> FloatArray:  # [n_rows, n_blocks, 32]
+    assert matrix.ndim == 2 and matrix.shape[1] % BLOCK == 0, matrix.shape
+    return np.ascontiguousarray(matrix, dtype=np.float32).reshape(matrix.shape[0], -1, BLOCK)
+
+
+def _divisor(scales: FloatArray) -> FloatArray:
+    """Scales as divisors; a block of zeros has scale 0 and is divided by 1."""
+    return np.where(scales == 0, np.float32(1), scales)[..., None]
+
+
+_ENCODERS: dict[Encoding, Callable[[FloatArray], dict[str, npt.NDArray[np.generic]]]] = {
+    "f32": _f32,
+    "f16": _f16,
+    "q8": _q8,
+    "q4": _q4,
+}

@@ -1,0 +1,67 @@
+"""A model's name to a running denoiser: fetched, assembled, verified and loaded, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine import catalog, sources
+from engine.artifact import MANIFEST_FILE, Manifest, verify
+from engine.assemble import artifact_path, build_artifact, packaged_manifest
+from engine.causal import CausalDenoiser
+from engine.config import EngineConfig
+from engine.denoiser import Denoiser
+from engine.errors import ArtifactError
+from engine.runtime import OnnxModel
+from engine.store import ModelStore
+from engine.tokens import TokenCodec
+from engine.types import CancelToken, ProgressListener
+
+
+def load_denoiser(
+    config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
+) -> tuple[Denoiser, TokenCodec]:
+    """Load the model a configuration names.
+
+    Raises:
+        ModelError: it cannot be had or does not hold together.
+        BackendError: ONNX Runtime cannot run it.
+        Cancelled: asked to stop.
+    """
+    directory = find_artifact(config, progress=progress, cancel=cancel)
+    manifest = verify(directory, progress=progress)
+    codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
+    _check_vocabulary(manifest, codec)
+    model = OnnxModel(manifest, config.device, config.threads)
+    return CausalDenoiser(model, config.cache_mb << 20), codec
+
+
+def find_artifact(
+    config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
+) -> Path:
+    """The directory of the artifact a configuration names; fetched and assembled where it is not there yet."""
+    as_path = Path(config.model)
+    if (as_path / MANIFEST_FILE).is_file():
+        return as_path
+    base = catalog.lookup(config.model)
+    store = ModelStore(config.cache_dir)
+    target = artifact_path(packaged_manifest(base.name), store)
+    if (target / MANIFEST_FILE).is_file():
+        return target
+    gguf_path = sources.pull(
+        base,
+        store,
+        order=config.sources,
+        base_file=config.base_file,
+        offline=config.offline,
+        progress=progress,
+        cancel=cancel,
+    )
+    return build_artifact(base, gguf_path, store, progress=progress, cancel=cancel)
+
+
+def _check_vocabulary(manifest: Manifest, codec: TokenCodec) -> None:
+    if codec.n_vocab > manifest.n_vocab:
+        raise ArtifactError(
+            f"the tokenizer of {manifest.name} has {codec.n_vocab} tokens, its graph only {manifest.n_vocab}",
+            "Pull the model again.",
+        )

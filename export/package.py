@@ -1,0 +1,166 @@
+"""A base model to the files the package ships for it: a graph and a manifest, no weights.
+
+The manifest promises the sha256 of what `engine.assemble` will make on a user's machine, so the
+artifact is assembled once here, by the same code, to learn it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from engine import artifact
+from engine.artifact import MANIFEST_FILE, SCHEMA, load_manifest
+from engine.assemble import assemble, tokenizer_json, write_weights
+from engine.encodings import Encoding
+from engine.types import CancelToken
+from export.base import GgufBase, weight_sources
+from export.config import ModelConfig
+from export.quantize import StoredTensor, WeightBinder, plan_weights
+from export.to_onnx import export_graph
+
+GRAPH_FILE = "denoiser.onnx"
+WEIGHTS_FILE = "weights.bin"
+TOKENIZER_FILE = "tokenizer.json"
+CANVAS_SLOTS = 16
+LEFT_TO_RIGHT = 2.0
+"""A threshold no probability reaches: without an adapter one slot is committed a step."""
+
+_UNKNOWN = "0" * 64
+
+
+def package(gguf_path: Path, base_name: str, encoding: Encoding, directory: Path, artifact_dir: Path) -> None:
+    """Write the shipped files of a model, and its whole artifact.
+
+    Args:
+        gguf_path: the verified base weights.
+        base_name: its name in the catalogue.
+        encoding: how matrices are stored.
+        directory: where the graph and the manifest go.
+        artifact_dir: an empty directory for the artifact, weights and tokenizer included.
+    """
+    base = GgufBase(gguf_path)
+    tied = {"embedding.weight": "head.weight"} if encoding in ("q8", "q4") else {}
+    shapes = parameter_shapes(base)
+    plan, n_bytes = plan_weights({name: shape for name, shape in shapes.items() if name not in tied}, encoding)
+
+    directory.mkdir(parents=True, exist_ok=True)
+    artifact_dir.mkdir(parents=True, exist_ok=True)
+    write_graph(base.config, plan, tied, directory / GRAPH_FILE)
+    tokenizer = tokenizer_json(base.reader)
+    data = manifest_data(base, base_name, artifact.sha256_of(gguf_path), encoding, plan, n_bytes)
+    data["tokenizer"] = {
+        "file": TOKENIZER_FILE,
+        "sha256": hashlib.sha256(tokenizer).hexdigest(),
+        "bytes": len(tokenizer),
+    }
+    graph = {
+        "file": GRAPH_FILE,
+        "sha256": artifact.sha256_of(directory / GRAPH_FILE),
+        "bytes": (directory / GRAPH_FILE).stat().st_size,
+    }
+    data["graphs"] = {"context": graph, "canvas": graph}
+    data["weights"]["sha256"] = _weights_sha256(data, base, directory, artifact_dir)
+    _write_manifest(data, directory)
+    assemble(load_manifest(directory), gguf_path, artifact_dir)
+
+
+def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter of a base model."""
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, parts in weight_sources(base.config.n_layers).items():
+        part_shapes = [base.shape(part) for part in parts]
+        shapes[name] = (sum(shape[0] for shape in part_shapes), *part_shapes[0][1:])
+    return shapes
+
+
+def write_graph(config: ModelConfig, plan: dict[str, StoredTensor], tied: dict[str, str], path: Path) -> None:
+    """Export the architecture and bind it to a plan of ``weights.bin``."""
+    model = export_graph(config)
+    WeightBinder(model, plan, WEIGHTS_FILE, tied).bind()
+    strip_provenance(model)
+    ir.save(model, str(path))
+
+
+def strip_provenance(model: ir.Model) -> None:
+    """Remove what the exporter wrote about the machine it ran on: source paths and stack traces."""
+    model.metadata_props.clear()
+    model.graph.metadata_props.clear()
+    model.graph.doc_string = None
+    for node in model.graph:
+        node.metadata_props.clear()
+        node.doc_string = None
+        for value in node.outputs:
+            value.metadata_props.clear()
+
+
+def manifest_data(
+    base: GgufBase,
+    name: str,
+    base_sha256: str,
+    encoding: Encoding,
+    plan: dict[str, StoredTensor],
+    n_bytes: int,
+) -> dict[str, Any]:
+    """The manifest, all but what is known only once the files exist."""
+    config = base.config
+    ids = base.token_ids()
+    sources = weight_sources(config.n_layers)
+    return {
+        "schema": SCHEMA,
+        "name": name,
+        "family": artifact.FAMILY,
+        "quantization": encoding,
+        "base": {"name": name, "sha256": base_sha256, "licence": "Apache-2.0"},
+        "adapter": None,
+        "layout": "suffix-prefix-canvas",
+        "logit_shift": 1,
+        "canvas_slots": CANVAS_SLOTS,
+        "decode": {"commit_threshold": LEFT_TO_RIGHT},
+        "special": {
+            "fim_prefix": ids["<|fim_prefix|>"],
+            "fim_suffix": ids["<|fim_suffix|>"],
+            "fim_middle": ids["<|fim_middle|>"],
+            "end": sorted(base.control_ids()),
+        },
+        "shape": {
+            "n_layers": config.n_layers,
+            "n_kv_heads": config.n_kv_heads,
+            "head_dim": config.head_dim,
+            "n_vocab": config.n_vocab,
+            "max_positions": config.max_positions,
+        },
+        "weights": {
+            "file": WEIGHTS_FILE,
+            "sha256": _UNKNOWN,
+            "bytes": n_bytes,
+            "tensors": [
+                {
+                    "name": tensor.name,
+                    "shape": list(tensor.shape),
+                    "encoding": tensor.encoding,
+                    "sources": list(sources[tensor.name]),
+                    "parts": {part: [place.offset, place.n_bytes] for part, place in tensor.parts.items()},
+                }
+                for tensor in plan.values()
+            ],
+        },
+    }
+
+
+def _weights_sha256(data: dict[str, Any], base: GgufBase, directory: Path, scratch: Path) -> str:
+    """Assemble the weights once to learn their hash."""
+    _write_manifest(data, directory)
+    path = scratch / WEIGHTS_FILE
+    write_weights(base.reader, load_manifest(directory), path, None, CancelToken())
+    return artifact.sha256_of(path)
+
+
+def _write_manifest(data: dict[str, Any], directory: Path) -> None:
+    text = json.dumps(data, indent=1, sort_keys=False) + "\n"
+    (directory / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
+

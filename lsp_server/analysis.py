@@ -1,0 +1,70 @@
+"""What the engine says of a text without a model: its shape, its holes, whether it is secret.
+
+The one place of the server that reaches tree-sitter, and it does so when first asked, so that
+``initialize`` is answered before a parser is loaded. Knows nothing of LSP.
+"""
+
+# ruff: noqa: PLC0415 - importing late is what this module is for
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from engine.types import Span
+
+HOLE = "<hole>"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What stands where something is to be filled.
+
+    Attributes:
+        multi_line: the code calls for several lines here.
+        in_comment: inside a comment.
+        in_string: inside a string literal.
+    """
+
+    multi_line: bool
+    in_comment: bool
+    in_string: bool
+
+
+def language_of(language_id: str, path: str) -> str:
+    """The language to fill in: the editor's identifier, or the file name's where it has none."""
+    if language_id:
+        return language_id
+    from engine import languages
+
+    return languages.by_path(PurePosixPath(path)).id
+
+
+def place(text: str, at_char: int, language: str) -> Place:
+    """What stands at an offset."""
+    from engine import languages, regions
+
+    shape = regions.shape_at(text, at_char, languages.by_id(language))
+    return Place(shape.multi_line, shape.in_comment, shape.in_string)
+
+
+def holes(text: str, language: str) -> tuple[Span, ...]:
+    """The ``<hole>`` markers of a text, or else its placeholders (``...``, ``pass``), in order."""
+    from engine import languages, regions
+
+    marked = tuple(regions.hole_spans(text, HOLE)) if HOLE in text else ()
+    return marked or tuple(regions.placeholder_spans(text, languages.by_id(language)))
+
+
+def is_secret(path: str) -> bool:
+    """Whether a path names a file that is never read: keys, ``.env``, credentials."""
+    from engine import regions
+
+    return bool(regions.is_secret_path(PurePosixPath(path)))
+
+
+def smallest_edits(old: str, new: str) -> tuple[tuple[Span, str], ...]:
+    """The smallest edits that make ``new`` of ``old``."""
+    from engine import edits
+
+    return tuple((edit.span, edit.new_text) for edit in edits.smallest_edits(old, new))

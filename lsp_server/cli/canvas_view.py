@@ -1,0 +1,96 @@
+"""A file with holes as something to look at: highlighted code with each hole as masks, settling or filled.
+
+Turns segments and the state of each canvas into `rich` text. Knows nothing of engines, time or terminals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import RenderableType
+from rich.panel import Panel
+from rich.style import Style
+from rich.syntax import Syntax
+from rich.text import Text
+
+from engine.types import CanvasFrame, FillResult
+
+MASK = "▒▒"
+THEME = "ansi_dark"
+
+_MASKED = Style(color="magenta", dim=True)
+_COMMITTED = Style(color="black", bgcolor="bright_yellow")
+_FILLED = Style(color="black", bgcolor="bright_green")
+
+Piece = tuple[str, Style]
+
+
+def masked(n_slots: int = 4) -> list[Piece]:
+    """A hole before its first step."""
+    return [(MASK, _MASKED)] * n_slots
+
+
+def settling(frame: CanvasFrame) -> list[Piece]:
+    """A hole after a step: what is committed is text, the rest still masks.
+
+    Trailing slots that say nothing (the canvas is longer than the fill) are left out.
+    """
+    pieces = list(frame.pieces)
+    while pieces and pieces[-1] == "":
+        pieces.pop()
+    return [(MASK, _MASKED) if piece is None else (piece, _COMMITTED) for piece in pieces]
+
+
+def filled(text: str) -> list[Piece]:
+    """A hole that is done."""
+    return [(text, _FILLED)]
+
+
+def code(segments: Sequence[str | None], holes: Sequence[list[Piece]], lexer: str) -> Text:
+    """Segments with their holes filled with pieces, highlighted as one text.
+
+    Args:
+        segments: the file, None where a hole is.
+        holes: the pieces of each hole, in order.
+        lexer: name of the highlighter's language.
+    """
+    plain = ""
+    spans: list[tuple[int, int, Style]] = []
+    states = iter(holes)
+    for segment in segments:
+        for text, style in [(segment, None)] if segment is not None else next(states):
+            if style is not None:
+                spans.append((len(plain), len(plain) + len(text), style))
+            plain += text
+    highlighted = Syntax("", lexer, theme=THEME, background_color="default").highlight(plain)
+    for start_char, end_char, style in spans:
+        _stylize_visible(highlighted, start_char, end_char, style)
+    highlighted.rstrip()
+    return highlighted
+
+
+def _stylize_visible(text: Text, start_char: int, end_char: int, style: Style) -> None:
+    """Style a range line by line, without the indentation and line ends in it."""
+    at = start_char
+    for line in text.plain[start_char:end_char].split("\n"):
+        indent = len(line) - len(line.lstrip()) if at > start_char else 0
+        text.stylize(style, at + indent, at + len(line))
+        at += len(line) + 1
+
+
+def panel(title: str, body: Text, caption: str) -> RenderableType:
+    """One sample: its code in a frame, a title above and a caption below."""
+    return Panel(
+        body, title=title, title_align="left", subtitle=caption, subtitle_align="right", padding=(0, 1)
+    )
+
+
+def caption(result: FillResult) -> str:
+    """One line about a result."""
+    if result.status != "ok":
+        return f"[red]{result.status}[/]: {result.reason}"
+    cached = f" · {result.cached_tokens} cached" if result.cached_tokens else ""
+    return (
+        f"[bold green]{result.ms:,.0f} ms[/] · {result.tokens} tokens in {result.forwards} passes"
+        f" · {result.context_tokens} of context{cached}"
+    )

@@ -1,0 +1,263 @@
+"""What this machine has and would use: settings and the machine → facts, and problems with remedies.
+
+Asks every part in turn and keeps going when one is broken: a check that fails is a finding, never an
+exception. Knows nothing of how findings are printed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.config import FAKE_MODEL, EngineConfig
+from engine.errors import BackendError, ModelNotFoundError, StoreError, UnmaskError
+from engine.types import FillRequest
+from lsp_server.cli import machine
+from lsp_server.cli.machine import Machine
+
+if TYPE_CHECKING:
+    from engine.catalog import BaseModel
+    from engine.store import ModelStore
+
+LEAST_MEMORY_BYTES = 2 * 10**9
+
+REINSTALL = "Reinstall with `pip install --force-reinstall unmask`."
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something broken, and what to do about it."""
+
+    cause: str
+    remedy: str
+
+
+@dataclass(slots=True)
+class Diagnosis:
+    """Everything found, in the order it is shown; the fields are those of ``doctor --json``.
+
+    Attributes:
+        unmask: version of Unmask.
+        machine: this machine.
+        packages: version of each distribution needed; None where one is missing.
+        providers: ONNX Runtime execution providers this build offers.
+        provider: the one that would be used, None if none can be.
+        provider_reason: why that one.
+        cache_dir: where weights and artifacts are kept.
+        cache_free_bytes: free space there.
+        cache_writable: whether it can be written to.
+        model: the model the settings name.
+        model_state: whether it is here, in words.
+        models: base models and artifacts in the cache directory.
+        config_files: settings files that are read, in rising precedence.
+        load: what loading the model and filling one hole took, if that was asked for.
+        notes: what is worth knowing and not broken.
+        problems: what is broken.
+    """
+
+    unmask: str
+    machine: Machine
+    packages: dict[str, str | None] = field(default_factory=dict)
+    providers: tuple[str, ...] = ()
+    provider: str | None = None
+    provider_reason: str = ""
+    cache_dir: str = ""
+    cache_free_bytes: int = 0
+    cache_writable: bool = False
+    model: str = ""
+    model_state: str = ""
+    models: tuple[str, ...] = ()
+    config_files: tuple[str, ...] = ()
+    load: dict[str, object] | None = None
+    notes: list[str] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+    def as_json(self) -> dict[str, object]:
+        """The object of ``doctor --json``."""
+        return {"ok": not self.problems, **asdict(self)}
+
+    @contextlib.contextmanager
+    def finding(self) -> Iterator[None]:
+        """Keep a named error raised in the block as a problem."""
+        try:
+            yield
+        except UnmaskError as error:
+            self.problems.append(Problem(error.cause, error.remedy))
+
+
+def examine(
+    config: EngineConfig,
+    *,
+    version: str,
+    config_files: Sequence[Path] = (),
+    complaints: Sequence[str] = (),
+    load: bool = False,
+) -> Diagnosis:
+    """Look at everything.
+
+    Args:
+        config: the settings to judge by.
+        version: Unmask's.
+        config_files: settings files that were read.
+        complaints: what was wrong in them.
+        load: also load the model and fill one hole.
+    """
+    found = Diagnosis(version, machine.look(), config_files=tuple(str(path) for path in config_files))
+    for complaint in complaints:
+        found.problems.append(Problem(complaint, "Correct or remove that setting."))
+    _packages(found)
+    _runtime(found, config)
+    store = _cache(found, config)
+    _model(found, config, store)
+    if found.machine.available_bytes < LEAST_MEMORY_BYTES:
+        found.notes.append(
+            f"{found.machine.available_bytes / 1e9:.1f} GB of memory are free; the model needs about 1 GB"
+        )
+    if load and found.problems:
+        found.notes.append("the model was not loaded: see to what is broken first")
+    elif load:
+        _load(found, config)
+    return found
+
+
+def _packages(found: Diagnosis) -> None:
+    versions = {name: machine.installed(name) for name in machine.PACKAGES}
+    runtimes = {name: version for name in machine.RUNTIMES if (version := machine.installed(name))}
+    found.packages = {**versions, **runtimes}
+    missing = [name for name, version in versions.items() if version is None]
+    if missing:
+        found.problems.append(Problem(f"missing packages: {', '.join(missing)}", REINSTALL))
+    if len(runtimes) > 1:
+        found.problems.append(
+            Problem(
+                "onnxruntime and onnxruntime-gpu are both installed, and each overwrites the other",
+                f"Uninstall both, then: {REINSTALL}",
+            )
+        )
+    import engine
+    import lsp_server
+
+    homes = {Path(str(package.__file__)).resolve().parent.parent for package in (engine, lsp_server)}
+    if len(homes) > 1:
+        found.problems.append(
+            Problem(
+                f"`engine` is imported from {Path(str(engine.__file__)).parent}, which is not Unmask's",
+                "Start the command `unmask`, or `python -I -m lsp_server`, from another directory.",
+            )
+        )
+
+
+def _runtime(found: Diagnosis, config: EngineConfig) -> None:
+    with found.finding():
+        try:
+            from engine import runtime
+        except ImportError as error:
+            raise BackendError(f"ONNX Runtime cannot be imported ({error})", REINSTALL) from error
+        found.providers = runtime.available_providers()
+        chosen = runtime.choose_provider(config.device)
+        found.provider, found.provider_reason = chosen.name, chosen.reason
+
+
+def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore:
+    from engine.store import ModelStore
+
+    store = ModelStore(config.cache_dir)
+    found.cache_dir = str(store.root)
+    there = next(path for path in (store.root, *store.root.parents) if path.exists())
+    with found.finding():
+        try:
+            found.cache_free_bytes = shutil.disk_usage(there).free
+        except OSError as error:
+            raise StoreError(f"{there} cannot be looked at ({error})") from error
+        store.check_writable()
+        found.cache_writable = True
+    with contextlib.suppress(OSError):
+        found.models = (*(base.name for base in store.list_bases()), *store.list_artifacts())
+    return store
+
+
+def _model(found: Diagnosis, config: EngineConfig, store: ModelStore) -> None:
+    found.model = config.model
+    if config.base_file is not None and not config.base_file.is_file():
+        found.problems.append(
+            Problem(f"base_file {config.base_file} is not a file", "Correct or remove that setting.")
+        )
+    with found.finding():
+        if config.model.partition(":")[0] == FAKE_MODEL:
+            from engine.fake import FakeDenoiser
+
+            FakeDenoiser.from_name(config.model)
+            found.model_state = "the fake: no weights, for tests and demonstrations"
+        elif Path(config.model).expanduser().is_dir():
+            from engine.artifact import verify
+
+            verify(Path(config.model).expanduser(), full=False)
+            found.model_state = "an artifact directory, complete"
+        else:
+            from engine.catalog import lookup
+
+            found.model_state = _base_state(lookup(config.model), config, store)
+
+
+def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str:
+    """Whether a known model is here, in words.
+
+    Raises:
+        ModelNotFoundError: it is not and cannot be fetched either.
+        StoreError: there is no room for it.
+    """
+    from engine.artifact import verify
+    from engine.assemble import artifact_path, packaged_manifest
+    from engine.store import human_bytes
+
+    manifest = packaged_manifest(base.name)
+    target = artifact_path(manifest, store)
+    if target.is_dir():
+        verify(target, full=False)
+        return "ready"
+    if store.has_base(base):
+        store.check_space(manifest.weights.n_bytes)
+        return "weights here; prepared on first use"
+    can_fetch = not config.offline or ("file" in config.sources and config.base_file is not None)
+    if not can_fetch:
+        raise ModelNotFoundError(
+            f"{base.name} is not on this machine and `offline` is set",
+            f"Run `unmask models pull {base.name}` with network, or name a file with --base-file.",
+        )
+    store.check_space(base.size_bytes + manifest.weights.n_bytes)
+    return f"fetched on first use ({human_bytes(base.size_bytes)})"
+
+
+def _load(found: Diagnosis, config: EngineConfig) -> None:
+    import time
+
+    from engine.errors import ModelError
+    from lsp_server.cli.options import loaded_engine
+
+    before = machine.resident_bytes()
+    start = time.perf_counter()
+    with found.finding(), loaded_engine(config) as engine:
+        loaded_ms = (time.perf_counter() - start) * 1000.0
+        request = FillRequest(
+            ("def add(a, b):\n    return ", None, "\n"), language="python", single_line=True, max_tokens=16
+        )
+        result = engine.fill(request)
+        found.load = {
+            "load_ms": round(loaded_ms, 1),
+            "fill_ms": round(result.ms, 1),
+            "memory_bytes": machine.resident_bytes() - before,
+            "provider": engine.info.provider,
+            "provider_reason": engine.info.provider_reason,
+            "quantization": engine.info.quantization,
+            "status": result.status,
+            "fill": "".join(result.fills),
+        }
+        if result.status != "ok":
+            raise ModelError(
+                f"{config.model} loads, but could not fill a simple hole ({result.reason})",
+                "Check it with `unmask models verify`.",
+            )

@@ -1,0 +1,90 @@
+"""Files in and out, byte for byte: a path or stdin to a document, and new text back to its place.
+
+Every failure of the file system becomes a named error that names the file. Knows nothing of holes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import stat
+import sys
+import tempfile
+from pathlib import Path
+
+from engine.errors import TextError
+from engine.text import Document, decode, encode
+
+STDIN = "-"
+MAX_BYTES = 16 * 2**20
+
+
+def read(name: str) -> Document:
+    """Read a file, or stdin for ``-``.
+
+    Raises:
+        TextError: it cannot be read, is too large, or is not text.
+    """
+    shown = "stdin" if name == STDIN else name
+    data = sys.stdin.buffer.read(MAX_BYTES + 1) if name == STDIN else _read_path(Path(name))
+    if len(data) > MAX_BYTES:
+        raise TextError(f"{shown} is larger than {MAX_BYTES // 2**20} MiB", "Cut out the part to be filled.")
+    return decode(data, shown)
+
+
+def write(name: str, document: Document, text: str) -> None:
+    """Put a new text in the place of a file at once: a reader sees the old one or the new one.
+
+    Mode, encoding and byte order mark stay; a symbolic link stays one.
+
+    Args:
+        name: the path.
+        document: what was read from it; the file must still be that.
+        text: the new text.
+
+    Raises:
+        TextError: it cannot be written, or was changed in the meantime.
+    """
+    path = Path(name).resolve()
+    data = encode(document, text)
+    try:
+        info = path.stat()
+        if not stat.S_ISREG(info.st_mode):
+            raise TextError(f"{name} is not a regular file", "Leave --write out to print the result.")
+        if path.read_bytes() != encode(document):
+            raise TextError(f"{name} was changed while it was being filled", "Run it again.")
+        if not os.access(path, os.W_OK):
+            raise TextError(f"{name} is read-only", "Leave --write out to print the result.")
+        _replace(path, data)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TextError(f"{name} cannot be written ({reason})", "It was left as it was.") from error
+
+
+def _read_path(path: Path) -> bytes:
+    try:
+        if path.is_dir():
+            raise TextError(f"{path} is a directory", "Name a file.")
+        with path.open("rb") as file:
+            return file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        raise TextError(f"there is no file {path}", "Check the name.") from None
+    except (OSError, ValueError) as error:  # a name with a zero character is a ValueError
+        reason = getattr(error, "strerror", None) or str(error)
+        raise TextError(f"{path} cannot be read ({reason})", "Check the name and its permissions.") from error
+
+
+def _replace(path: Path, data: bytes) -> None:
+    descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unmask", dir=path.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        shutil.copymode(path, fresh)
+        Path(fresh).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(fresh).unlink()
+        raise

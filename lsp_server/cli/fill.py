@@ -1,0 +1,202 @@
+"""``unmask fill``: one file, one or more holes, one answer as text, diff, JSON or in place.
+
+Turns arguments into a request and a result into output. Where holes are is `holes`' matter, bytes are
+`files`'.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from engine.errors import UsageError
+from engine.types import FillRequest, FillResult, Span
+from lsp_server.cli import options
+
+if TYPE_CHECKING:
+    from engine.text import Document
+
+DESCRIPTION = """\
+Fill the holes of a file and print the filled text.
+
+A hole is a cursor (--at), a range of lines (--lines), or each mark `<hole>` in the text. Nothing outside
+the holes changes, byte for byte. The file itself changes with --write only. Where the model has nothing
+good enough to give, nothing is printed or written, the reason goes to stderr, and the exit code is 1."""
+
+EPILOG = """\
+examples:
+  unmask fill app.py --at 12:9                fill at line 12, column 9; print the file
+  unmask fill app.py --lines 3-5 --diff       put something better in the place of lines 3 to 5
+  unmask fill app.py --write                  fill every <hole> in app.py, in place
+  echo 'total = <hole>' | unmask fill - --language python --json"""
+
+
+def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the subcommand."""
+    parser = commands.add_parser(
+        "fill",
+        help="fill holes in a file, or in stdin",
+        description=DESCRIPTION,
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("file", metavar="FILE", help="the file; `-` for stdin")
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--at", metavar="LINE:COL", help="a cursor: line and column from 1, in characters")
+    where.add_argument("--lines", metavar="A-B", help="a range of lines, both included, to be replaced")
+    parser.add_argument(
+        "--language", metavar="ID", help="LSP language identifier; default: by the file's name"
+    )
+    output = parser.add_mutually_exclusive_group()
+    output.add_argument("--json", action="store_true", help="print the answer as `unmask batch` does")
+    output.add_argument("--diff", action="store_true", help="print a unified diff")
+    parser.add_argument("--write", action="store_true", help="change the file in place")
+    shape = parser.add_mutually_exclusive_group()
+    shape.add_argument(
+        "--single-line",
+        dest="single_line",
+        action="store_true",
+        default=None,
+        help="stop at the end of the line",
+    )
+    shape.add_argument(
+        "--multi-line",
+        dest="single_line",
+        action="store_false",
+        default=None,
+        help="several lines are welcome; default: as the code around the hole calls for",
+    )
+    parser.add_argument(
+        "--max-tokens", type=options.whole_number(1, 4096), metavar="N", help="the most tokens for each hole"
+    )
+    parser.add_argument(
+        "--deadline-ms",
+        type=options.whole_number(1, 3_600_000),
+        metavar="MS",
+        help="give the best there is after so many milliseconds",
+    )
+    options.add_model_options(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Fill and print; 1 where there is nothing to give."""
+    from lsp_server.cli import files, holes, requests
+
+    from_stdin = args.file == files.STDIN
+    if from_stdin and args.write:
+        raise UsageError("--write needs a file, and stdin is none", "Leave it out, or name a file.")
+    project_dir = None if from_stdin else Path(args.file).absolute().parent
+    settings = options.load_settings(args, project_dir=project_dir)
+    document = files.read(args.file)
+    spans = _spans(args, document.text)
+    language = _language(args)
+    segments = holes.cut(document.text, spans)
+    if args.single_line is None:
+        single_line = settings.multi_line != "always" and not (
+            settings.multi_line == "auto" and _wants_lines(document.text, spans, language)
+        )
+    else:
+        single_line = args.single_line
+    request = FillRequest(
+        segments=segments,
+        language=language,
+        single_line=single_line,
+        max_tokens=args.max_tokens or settings.max_tokens,
+        deadline_ms=args.deadline_ms,
+    )
+    with options.loaded_engine(settings.engine) as engine:
+        result = engine.fill(request)
+    if result.status == "error":
+        raise UsageError(result.reason or "the request cannot be used")
+    if result.status == "ok":
+        _give(args, document, holes.join(segments, result.fills))
+    if args.json:
+        _print_bytes(requests.encode(requests.answer(None, result)))
+    _remark(args, result)
+    return 0 if result.status == "ok" else 1
+
+
+def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
+    from lsp_server.cli import holes
+
+    if args.at is not None:
+        return (holes.at(text, args.at),)
+    if args.lines is not None:
+        return (holes.lines(text, args.lines),)
+    marked = holes.marks(text)
+    if not marked:
+        shown = "stdin" if args.file == "-" else args.file
+        raise UsageError(f"{shown} has no {holes.MARK}", "Mark one, or say where with --at or --lines.")
+    return marked
+
+
+def _language(args: argparse.Namespace) -> str:
+    from engine import languages
+
+    if args.language is not None:
+        return str(args.language)
+    return "plaintext" if args.file == "-" else languages.by_path(args.file).id
+
+
+def _wants_lines(text: str, spans: tuple[Span, ...], language: str) -> bool:
+    """Whether several lines belong in any of the holes."""
+    from engine import languages, regions
+    from lsp_server.cli import holes
+
+    if any("\n" in text[span.start_char : span.end_char] for span in spans):
+        return True
+    known = languages.by_id(language)
+    bare = holes.join(holes.cut(text, spans), ("",) * len(spans))
+    taken_chars = 0
+    for span in spans:
+        if regions.shape_at(bare, span.start_char - taken_chars, known).multi_line:
+            return True
+        taken_chars += span.end_char - span.start_char
+    return False
+
+
+def _give(args: argparse.Namespace, document: Document, text: str) -> None:
+    """Write and print the filled text as asked."""
+    from engine.text import encode
+    from lsp_server.cli import files
+
+    data = encode(document, text)
+    if args.write:
+        files.write(args.file, document, text)
+    if args.diff:
+        name = "stdin" if args.file == "-" else Path(args.file).as_posix()
+        difference = "".join(unified_diff(document.text, text, name))
+        _print_bytes(difference.encode(document.encoding, "replace"))
+    elif not args.json and not args.write:
+        _print_bytes(data)
+
+
+def unified_diff(old: str, new: str, name: str) -> Iterator[str]:
+    r"""A unified diff that `patch` applies; lines end with ``\n`` alone, whatever else is in them."""
+    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}")
+    for line in lines:
+        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+
+
+def _lines(text: str) -> list[str]:
+    pieces = text.split("\n")
+    return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+
+
+def _remark(args: argparse.Namespace, result: FillResult) -> None:
+    """Say on stderr what stdout does not."""
+    if result.status == "refused":
+        print(f"unmask: nothing to give: {result.reason}", file=sys.stderr)
+    elif args.write:
+        print(f"unmask: wrote {args.file}: {result.tokens} tokens in {result.ms:,.0f} ms", file=sys.stderr)
+
+
+def _print_bytes(data: bytes) -> None:
+    sys.stdout.flush()
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()

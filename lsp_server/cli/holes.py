@@ -1,0 +1,71 @@
+"""Where the holes of a text are: what the user said (a position, lines, marks) → spans in characters.
+
+Counts lines and columns from 1, as people do. Knows nothing of files or models.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.errors import PositionError, UsageError
+from engine.text import LineIndex
+from engine.types import Span
+
+MARK = "<hole>"
+
+
+def at(text: str, position: str) -> Span:
+    """The empty span at ``LINE:COL``, both counted from 1, the column in characters.
+
+    Raises:
+        UsageError: ``position`` is not of that form.
+        PositionError: it is outside the text; the message names the valid range.
+    """
+    match = re.fullmatch(r"([0-9]{1,9}):([0-9]{1,9})", position)
+    if match is None:
+        raise UsageError(f"--at takes LINE:COL, not {position!r}", "Give two numbers from 1, such as 12:9.")
+    offset_char = LineIndex(text).offset(int(match[1]) - 1, int(match[2]) - 1)
+    return Span(offset_char, offset_char)
+
+
+def lines(text: str, numbers: str) -> Span:
+    """What stands on lines ``A-B`` (or ``A``), counted from 1, both included.
+
+    The indentation of the first line and the newline of the last stay.
+
+    Raises:
+        UsageError: ``numbers`` is not of that form.
+        PositionError: there are no such lines; the message names the valid range.
+    """
+    match = re.fullmatch(r"([0-9]{1,9})(?:-([0-9]{1,9}))?", numbers)
+    if match is None:
+        raise UsageError(f"--lines takes A-B, not {numbers!r}", "Give line numbers from 1, such as 3-5.")
+    first, last = int(match[1]), int(match[2] or match[1])
+    if last < first:
+        raise PositionError(f"--lines {numbers} ends before it starts", "Give the smaller number first.")
+    index = LineIndex(text)
+    opening, closing = index.line_span(first - 1), index.line_span(last - 1)
+    line = text[opening.start_char : opening.end_char]
+    indent_chars = len(line) - len(line.lstrip(" \t"))
+    return Span(opening.start_char + indent_chars, closing.end_char)
+
+
+def marks(text: str) -> tuple[Span, ...]:
+    """The spans of the mark ``<hole>``, in order; none where there is none."""
+    return tuple(Span(match.start(), match.end()) for match in re.finditer(re.escape(MARK), text))
+
+
+def cut(text: str, spans: tuple[Span, ...]) -> tuple[str | None, ...]:
+    """The text with each span replaced by a hole (None). Spans are in order and do not overlap."""
+    segments: list[str | None] = []
+    position = 0
+    for span in spans:
+        segments += [text[position : span.start_char], None]
+        position = span.end_char
+    return (*segments, text[position:])
+
+
+def join(segments: tuple[str | None, ...], fills: tuple[str, ...]) -> str:
+    """The text with its holes filled, in order."""
+    remaining = iter(fills)
+    return "".join(next(remaining) if segment is None else segment for segment in segments)

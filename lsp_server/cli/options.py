@@ -1,0 +1,129 @@
+"""The options most subcommands share: turns them into settings, and settings into a loaded engine.
+
+Knows how the user hears about settings that were dropped and about the first fetch of a model, always
+on stderr. What a setting means is `lsp_server.settings`' and the engine's matter.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
+
+from engine.config import Device, EngineConfig, SourceKind
+
+if TYPE_CHECKING:
+    from engine.engine import Engine
+    from lsp_server.settings import Settings
+
+
+def add_model_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say which model runs, on what, and where its weights come from."""
+    group = parser.add_argument_group("model and machine (each also a setting; see `unmask doctor`)")
+    group.add_argument(
+        "--model", metavar="NAME", help="a name from `unmask models list`, an artifact directory, or `fake`"
+    )
+    group.add_argument("--device", choices=get_args(Device), help="auto takes CUDA where it works")
+    group.add_argument("--threads", type=whole_number(0, 1024), metavar="N", help="0: one per physical core")
+    group.add_argument(
+        "--context-tokens",
+        type=whole_number(64, 131_072),
+        metavar="N",
+        help="the most tokens of context for one hole",
+    )
+    group.add_argument("--offline", action="store_true", default=None, help="never touch the network")
+    group.add_argument("--cache-dir", type=Path, metavar="DIR", help="where weights and artifacts are kept")
+    group.add_argument(
+        "--sources",
+        type=_sources,
+        metavar="KIND,…",
+        help=f"where weights are looked for, in this order: {', '.join(get_args(SourceKind))}",
+    )
+    group.add_argument(
+        "--base-file", type=Path, metavar="GGUF", help="weights on this disk, for the source `file`"
+    )
+
+
+def whole_number(least: int, most: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from ``least`` to ``most``."""
+
+    def parse(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None
+        if not least <= value <= most:
+            raise argparse.ArgumentTypeError(f"{value} is not between {least} and {most}")
+        return value
+
+    return parse
+
+
+def _sources(text: str) -> tuple[str, ...]:
+    kinds = tuple(part.strip() for part in text.split(",") if part.strip())
+    unknown = [kind for kind in kinds if kind not in get_args(SourceKind)]
+    if unknown or not kinds:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be some of {', '.join(get_args(SourceKind))}, separated by commas"
+        )
+    return kinds
+
+
+def load_settings(
+    args: argparse.Namespace,
+    report: Callable[[str], None] | None = None,
+    *,
+    project_dir: Path | None = None,
+) -> Settings:
+    """The settings of this run: the user's files and environment, then the command line.
+
+    Args:
+        args: parsed arguments of a subcommand that called ``add_model_options``.
+        report: told about every setting that cannot be used; by default, stderr is.
+        project_dir: where the project's settings are looked for; by default, the working directory.
+
+    Raises:
+        ConfigError: the settings cannot be used.
+    """
+    from lsp_server import settings
+    from lsp_server.options import Options
+
+    said = Options(
+        model=args.model,
+        device=args.device,
+        threads=args.threads,
+        context_tokens=args.context_tokens,
+        cache_dir=args.cache_dir,
+        sources=args.sources,
+        base_file=args.base_file,
+        offline=args.offline,
+    )
+    return settings.load(project_dir or Path.cwd(), os.environ, report or warn, said)
+
+
+def warn(message: str) -> None:
+    """Tell the user on stderr; the run goes on."""
+    print(f"unmask: {' '.join(message.split())}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def loaded_engine(config: EngineConfig) -> Iterator[Engine]:
+    """An engine that is closed at the end; what its first use takes is shown on stderr.
+
+    Raises:
+        ModelError: the model cannot be had.
+        BackendError: ONNX Runtime cannot run it.
+    """
+    from engine.engine import open_engine
+    from lsp_server.cli.progress import FirstUse
+
+    with FirstUse() as first_use:
+        engine = open_engine(config, progress=first_use)
+    try:
+        yield engine
+    finally:
+        engine.close()

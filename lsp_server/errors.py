@@ -1,0 +1,32 @@
+"""Named errors of the engine → errors of the protocol. Knows nothing of what was asked."""
+
+from __future__ import annotations
+
+import logging
+
+from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+
+from engine.errors import Cancelled, UnmaskError
+
+
+class RequestFailed(JsonRpcException):
+    """Understood and cannot be met (``RequestFailed`` of LSP 3.17): editors show its text."""
+
+    CODE = -32803
+    MESSAGE = "Request Failed"
+
+
+class Superseded(Exception):  # noqa: N818 - as ``Cancelled``
+    """A newer request for the same document took this one's place; it is answered empty."""
+
+
+def from_engine(error: UnmaskError) -> JsonRpcException:
+    """The response error for a named error of the engine."""
+    if isinstance(error, Cancelled):
+        return JsonRpcRequestCancelled("Unmask: cancelled.")
+    return RequestFailed(f"Unmask: {error}")
+
+
+def without_refusals(record: logging.LogRecord) -> bool:
+    """A logging filter: a refusal is an answer to the user, not a trace in the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], RequestFailed))

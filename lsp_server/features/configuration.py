@@ -1,0 +1,126 @@
+"""``initialize`` to ``shutdown``, and every way settings arrive: at the start, pulled, pushed, from files."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from lsp_server import from_lsp, options
+from lsp_server.features import completion
+from lsp_server.options import Options
+
+if TYPE_CHECKING:
+    from lsp_server.server import Server
+
+log = logging.getLogger(__name__)
+
+SECTION = "unmask"
+_ANSWER_SECONDS = 5.0
+
+
+def register(server: Server) -> None:
+    """Follow the connection's life and the settings."""
+    server.feature(types.INITIALIZE)(initialize)
+    server.feature(types.INITIALIZED)(initialized)
+    server.feature(types.SHUTDOWN)(shutdown)
+    server.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    server.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
+    server.feature(types.WORKSPACE_DID_CHANGE_WATCHED_FILES)(did_change_watched_files)
+
+
+def initialize(ls: Server, params: types.InitializeParams) -> None:
+    """Take the folders and the first settings; nothing is loaded yet."""
+    ls.protocol.use_own_workspace()
+    said = options.from_json(params.initialization_options, ls.announcer.warn, origin="initializationOptions")
+    ls.session.set_initial(said)
+    roots = [folder.uri for folder in params.workspace_folders or ()]
+    root = ls.workspace.root_uri
+    ls.session.set_folders(roots or ([root] if root else []))
+    folders = [folder.settings for folder in ls.session.folders.values()] or [ls.session.elsewhere]
+    if not any(completion.wanted(ls, folder.completion) for folder in folders):
+        ls.protocol.fm.features.pop(types.TEXT_DOCUMENT_COMPLETION, None)
+
+
+async def initialized(ls: Server, _params: types.InitializedParams) -> None:
+    """Ask for the settings, then open the engine in the background."""
+    ls.announcer.connect()
+    if ls.client_supports("workspace.did_change_configuration.dynamic_registration"):
+        registration = types.Registration(
+            id="unmask-configuration",
+            method=types.WORKSPACE_DID_CHANGE_CONFIGURATION,
+            register_options=types.DidChangeConfigurationRegistrationOptions(section=SECTION),
+        )
+        ls.client_register_capability(types.RegistrationParams([registration]))
+    await _pull(ls)
+    ls.session.start()
+    _watch(ls)
+
+
+def shutdown(ls: Server, _params: object) -> None:
+    """Watch and compute nothing any more; the process ends at ``exit``."""
+    ls.watcher.stop()
+    ls.session.close(0)
+
+
+async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
+    """Take the settings a client pushes, and prefer those it gives when asked."""
+    pushed = params.settings
+    if isinstance(pushed, Mapping):
+        section = pushed.get(SECTION)
+        ls.session.configure(_read(ls, section), {})
+    await _pull(ls)
+    _watch(ls)
+
+
+def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Take the folders as they are now."""
+    ls.session.set_folders(folder.uri for folder in ls.workspace.folders.values())
+    _watch(ls)
+
+
+def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
+    """What a client's own watcher saw counts like what ours saw."""
+    files_changed(
+        ls, frozenset(from_lsp.path_key(change.uri).rpartition("/")[2] for change in params.changes)
+    )
+
+
+def files_changed(ls: Server, names: frozenset[str]) -> None:
+    """Settings files, or the model's manifest, have changed on disk."""
+    log.info("changed on disk: %s", ", ".join(sorted(names)))
+    if "manifest.json" in names:
+        ls.session.reload()
+    else:
+        ls.session.refresh()
+    _watch(ls)
+
+
+def _watch(ls: Server) -> None:
+    ls.watcher.watch(ls.session.watched())
+
+
+async def _pull(ls: Server) -> None:
+    """Ask the client for its settings, for each folder too; one that does not answer has none."""
+    if not ls.client_supports("workspace.configuration"):
+        return
+    keys = list(ls.session.folders)
+    items = [types.ConfigurationItem(section=SECTION)]
+    items += [types.ConfigurationItem(scope_uri=ls.session.folders[key].uri, section=SECTION) for key in keys]
+    request = ls.workspace_configuration_async(types.ConfigurationParams(items=items))
+    try:
+        everywhere, *by_folder = await asyncio.wait_for(request, _ANSWER_SECONDS)
+    except (TimeoutError, JsonRpcException, ValueError) as error:
+        log.warning("the client did not give its settings: %s", error)
+        return
+    read = {key: _read(ls, said) for key, said in zip(keys, by_folder, strict=False)}
+    if everywhere is not None or any(said is not None for said in by_folder):
+        ls.session.configure(_read(ls, everywhere), read)
+
+
+def _read(ls: Server, section: Any) -> Options:
+    return options.from_json(section, ls.announcer.warn, origin="editor settings")

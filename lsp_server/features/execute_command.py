@@ -1,0 +1,59 @@
+"""``workspace/executeCommand``: fill, reload, status, and word of an accepted suggestion."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from lsp_server import from_lsp, to_lsp
+from lsp_server.errors import RequestFailed
+from lsp_server.features.code_action import edit_for
+
+if TYPE_CHECKING:
+    from lsp_server.server import Server
+
+RELOAD = "unmask.reload"
+STATUS = "unmask.status"
+
+
+def register(server: Server) -> None:
+    """Answer the commands."""
+    server.command(to_lsp.FILL)(fill)
+    server.command(to_lsp.ACCEPTED)(accepted)
+    server.command(RELOAD)(reload)
+    server.command(STATUS)(status)
+
+
+async def fill(ls: Server, params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """Fill what the one argument names, and have the editor apply it."""
+    target = from_lsp.target(next(iter(params.arguments or []), None))
+    if not ls.client_supports("workspace.apply_edit"):
+        raise RequestFailed("Unmask: this editor takes no edits from commands.")
+    edit = await edit_for(ls, target, params.work_done_token)
+    answer = await ls.workspace_apply_edit_async(
+        types.ApplyWorkspaceEditParams(edit=edit, label="Unmask: fill")
+    )
+    if not answer.applied:
+        raise RequestFailed(
+            f"Unmask: the editor did not apply the edit: {answer.failure_reason or 'no reason'}."
+        )
+    return {"applied": True}
+
+
+async def accepted(ls: Server, params: types.ExecuteCommandParams) -> None:
+    """A suggestion was taken; its number is the one argument."""
+    ident = next(iter(params.arguments or []), None)
+    if isinstance(ident, int):
+        ls.session.suggestions.accepted(ident)
+
+
+async def reload(ls: Server, _params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """Read the settings again and open the engine anew."""
+    ls.session.reload()
+    return to_lsp.status(ls.session.host.status)
+
+
+async def status(ls: Server, _params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """What the engine is doing, and how the suggestions fared."""
+    return to_lsp.status(ls.session.host.status, dict(ls.session.suggestions.counts))

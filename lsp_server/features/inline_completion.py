@@ -1,0 +1,44 @@
+"""``textDocument/inlineCompletion``: ghost text at the cursor."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from engine.types import Span
+from lsp_server import canvas, fills, from_lsp, to_lsp
+
+if TYPE_CHECKING:
+    from lsp_server.server import Server
+
+
+def register(server: Server) -> None:
+    """Answer ``textDocument/inlineCompletion``, whatever the client declares: some send it without."""
+    server.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, types.InlineCompletionOptions())(inline_completion)
+
+
+async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
+    """At most one item: what follows the cursor, or the selected entry of the completion list."""
+    document = ls.protocol.documents.open_document(params.text_document.uri)
+    if document is None:
+        return types.InlineCompletionList(items=[])
+    snapshot = ls.session.snapshot(document)
+    at_char = from_lsp.offset(document, params.position)
+    selected = params.context.selected_completion_info
+    replaced = from_lsp.span(document, selected.range) if selected else Span(at_char, at_char)
+    typed = selected.text if selected else ""
+    range_ = to_lsp.range_(document, replaced)
+    automatic = params.context.trigger_kind == types.InlineCompletionTriggerKind.Automatic
+
+    shown = await fills.suggest(
+        ls.session,
+        snapshot,
+        snapshot.text[: replaced.start_char] + typed,
+        snapshot.text[replaced.end_char :],
+        automatic=automatic,
+        is_current=lambda: ls.protocol.documents.is_current(document, snapshot.version),
+        on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
+    )
+    items = [] if shown is None else [to_lsp.inline_completion(shown, range_, typed=typed)]
+    return types.InlineCompletionList(items=items)

@@ -1,0 +1,51 @@
+"""Documents that open, change and close, and what editors tell of suggestions: pygls keeps the text, the
+session ends work that no longer fits it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from lsp_server import from_lsp
+
+if TYPE_CHECKING:
+    from lsp_server.server import Server
+
+DID_SHOW = "textDocument/didShowCompletion"
+DID_PARTLY_ACCEPT = "textDocument/didPartiallyAcceptCompletion"
+
+
+def register(server: Server) -> None:
+    """Follow the documents."""
+    server.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    server.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    server.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    server.feature(DID_SHOW)(did_show)
+    server.feature(DID_PARTLY_ACCEPT)(did_partly_accept)
+
+
+def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
+    """A document opened again is another document."""
+    ls.session.forget(from_lsp.document_key(params.text_document.uri))
+
+
+def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
+    """What is being computed for typing is for a text that is gone."""
+    ls.session.scheduler.supersede(from_lsp.document_key(params.text_document.uri))
+
+
+def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
+    """Nothing is wanted any more."""
+    ls.session.forget(from_lsp.document_key(params.text_document.uri))
+
+
+def did_show(ls: Server, _params: object) -> None:
+    """The editor has shown a suggestion."""
+    ls.session.suggestions.counts["seen"] += 1
+
+
+def did_partly_accept(ls: Server, _params: object) -> None:
+    """A part of a suggestion was taken."""
+    ls.session.suggestions.counts["partly accepted"] += 1

@@ -1,0 +1,103 @@
+"""Messages → handlers: pygls's protocol, with an answer to every request.
+
+pygls drops a request whose parameters do not fit, one before ``initialize`` meets an internal error, one
+after ``shutdown`` silence, and a cancelled command runs on. A client waits for each of these, so here each
+is answered. Knows nothing of what the handlers do.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from typing import Any
+
+from lsprotocol import types
+from pygls.exceptions import (
+    JsonRpcException,
+    JsonRpcInvalidParams,
+    JsonRpcInvalidRequest,
+    JsonRpcParseError,
+    JsonRpcServerNotInitialized,
+)
+from pygls.protocol import LanguageServerProtocol, lsp_method
+
+from lsp_server.documents import Workspace
+
+
+class Protocol(LanguageServerProtocol):
+    """The protocol of one connection."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 after ``shutdown``, 1 without, as the protocol wants the process to end."""
+        return 0 if self._shutdown else 1
+
+    @property
+    def documents(self) -> Workspace:
+        """The open documents."""
+        assert isinstance(self._workspace, Workspace), "before initialize"
+        return self._workspace
+
+    def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
+        """Answer a request with an error; ``None`` where its id could not be read."""
+        self._send_response(msg_id, None, error.to_response_error())
+
+    def refuse_unreadable(self, error: Exception) -> None:
+        """Answer bytes that were no message, if that is what an error is about."""
+        if isinstance(error, json.JSONDecodeError | UnicodeDecodeError | RecursionError):
+            self.refuse(None, JsonRpcParseError(f"Unmask cannot read the message: {error}"))
+
+    def structure_message(self, data: dict[str, Any]) -> Any:
+        """A message of JSON as a message of the protocol; a request that does not fit is answered here."""
+        try:
+            return super().structure_message(data)
+        except JsonRpcException:
+            if "id" in data and "method" in data:
+                method = data["method"]
+                self.refuse(data["id"], JsonRpcInvalidParams(f"The parameters of {method} do not fit."))
+            raise
+
+    def handle_message(self, message: Any) -> None:
+        """Route a message; after ``shutdown``, requests are refused."""
+        if self._shutdown and hasattr(message, "method") and hasattr(message, "id"):
+            self.refuse(message.id, JsonRpcInvalidRequest("Unmask was shut down."))
+        else:
+            super().handle_message(message)
+
+    def _handle_request(self, msg_id: Any, method_name: str, params: Any) -> None:
+        if (self._workspace is None) == (method_name == types.INITIALIZE):
+            super()._handle_request(msg_id, method_name, params)
+        elif self._workspace is None:
+            self.refuse(msg_id, JsonRpcServerNotInitialized("Unmask was not initialized."))
+        else:
+            self.refuse(msg_id, JsonRpcInvalidRequest("Unmask was initialized already."))
+
+    def _handle_notification(self, method_name: str, params: Any) -> None:
+        if self._workspace is not None or method_name == types.EXIT:
+            super()._handle_notification(method_name, params)
+
+    def use_own_workspace(self) -> None:
+        """Take the place of the workspace pygls has made. To be called while ``initialize`` is handled."""
+        made = self.workspace
+        self._workspace = Workspace(
+            made.root_uri,
+            self._server._text_document_sync_kind,
+            list(made.folders.values()),
+            made.position_encoding,
+        )
+
+    @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
+    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Any:
+        """Run a command as a task of its own request, so that cancelling the request ends the command."""
+        handler = self.fm.commands.get(params.command)
+        if handler is None:
+            raise JsonRpcInvalidParams(f"There is no command {params.command!r}.")
+        return await handler(params)
+
+    @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
+    def lsp_text_document__did_change(
+        self, params: types.DidChangeTextDocumentParams
+    ) -> Generator[Any, Any, None]:
+        """Apply a change to an open document; one of a document that is not open is ignored."""
+        if self.documents.open_document(params.text_document.uri) is not None:
+            yield from super().lsp_text_document__did_change(params)

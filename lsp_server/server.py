@@ -1,0 +1,82 @@
+"""The language server of one client: pygls's server with a session and our features, and nothing else."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+
+from pygls.capabilities import get_capability
+from pygls.lsp.server import LanguageServer
+
+from lsp_server import __version__
+from lsp_server.features import (
+    code_action,
+    completion,
+    configuration,
+    execute_command,
+    inline_completion,
+    sync,
+)
+from lsp_server.host import Opener, Status, open_real
+from lsp_server.options import Options
+from lsp_server.protocol import Protocol
+from lsp_server.session import Session
+from lsp_server.status import Announcer
+from lsp_server.watcher import Watcher
+
+log = logging.getLogger(__name__)
+
+
+class Server(LanguageServer):
+    """A connection to one client.
+
+    Attributes:
+        session: what the client has told, and the engine.
+        announcer: what is told to the client without being asked.
+        watcher: the settings files and the model.
+    """
+
+    protocol: Protocol
+
+    def __init__(
+        self,
+        command_line: Options | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+        opener: Opener = open_real,
+    ) -> None:
+        # One thread of pygls's pool reads the standard input; nothing else runs in it.
+        super().__init__("unmask", __version__, protocol_cls=Protocol, max_workers=1)
+        self.announcer = Announcer(self)
+        self.session = Session(
+            environ=os.environ if environ is None else environ,
+            command_line=command_line or Options(),
+            report=self.announcer.warn,
+            on_status=self.announcer.status,
+            opener=opener,
+        )
+        self.watcher = Watcher(
+            lambda names: self.announcer.on_loop(lambda: configuration.files_changed(self, names))
+        )
+        for feature in (inline_completion, completion, code_action, execute_command, sync, configuration):
+            feature.register(self)
+
+    def client_supports(self, capability: str) -> bool:
+        """Whether the client declares a capability, such as ``window.work_done_progress``."""
+        return bool(get_capability(self.client_capabilities, capability))  # type: ignore[call-overload]
+
+    def engine_changed(self, status: Status) -> None:
+        """Take note that another engine answers, or none."""
+        self.session.engine_changed()
+        self.watcher.watch(self.session.watched())
+
+    def report_server_error(self, error: Exception, source: object) -> None:
+        """Log what went wrong, answer it where nobody else does, and show the user nothing."""
+        log.error("%s: %s", getattr(source, "__name__", source), error)
+        self.protocol.refuse_unreadable(error)
+
+    def close(self, timeout_s: float) -> bool:
+        """End all work; whether its threads have ended within about ``timeout_s`` seconds."""
+        self.watcher.stop()
+        return self.session.close(timeout_s)

@@ -1,0 +1,124 @@
+"""Layers of ``Options`` → ``Settings``: every value decided, and where the layers are found.
+
+Later layers win; a ``languages`` table is merged key by key, every other value is replaced whole.
+Knows nothing of LSP and loads no model.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import platformdirs
+
+from engine.config import EngineConfig
+from lsp_server import options as options_
+from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
+
+FILE_NAME = "unmask.toml"
+USER_FILE_VARIABLE = "UNMASK_CONFIG"
+"""Names another user file, for tests and for people who keep theirs elsewhere."""
+
+_ENGINE_FIELDS = tuple(entry.name for entry in fields(EngineConfig))
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the server goes by; see ``Options`` for the meaning of each value.
+
+    Attributes:
+        engine: the part the engine is opened with; where it changes, the engine is opened anew.
+        deadline_ms: milliseconds; holds for automatic requests, an explicit one runs to its end.
+    """
+
+    engine: EngineConfig = field(default_factory=EngineConfig)
+    enabled: bool = True
+    languages: Mapping[str, bool] = field(default_factory=dict)
+    exclude: tuple[str, ...] = ()
+    manual_only: bool = False
+    max_tokens: int = 64
+    multi_line: MultiLine = "auto"
+    deadline_ms: int = 5_000
+    debounce_ms: int = 0
+    completion: Completion = "auto"
+    canvas: bool = False
+    log_level: LogLevel = "warning"
+
+    def allows_language(self, language: str) -> bool:
+        """Whether the switch of an LSP language identifier is on; it is unless turned off."""
+        return self.languages.get(language, self.languages.get("*", True))
+
+    def excludes(self, path: PurePosixPath) -> bool:
+        """Whether a path, relative to its folder, is matched by one of the ``exclude`` globs.
+
+        A glob without a slash matches any one name on the way, one with a slash the whole path; ``**/``
+        at the start and ``/**`` at the end reach any depth.
+        """
+        return any(_matches(path, glob) for glob in self.exclude)
+
+
+def resolve(*layers: Options) -> Settings:
+    """Settings from layers of options, the last one that says something winning."""
+    said: dict[str, Any] = {}
+    for layer in layers:
+        for entry in fields(layer):
+            value = getattr(layer, entry.name)
+            if value is None:
+                continue
+            if entry.name == "languages":
+                value = {**said.get("languages", {}), **value}
+            said[entry.name] = value
+    engine = EngineConfig(**{name: said.pop(name) for name in _ENGINE_FIELDS if name in said})
+    return Settings(engine=engine, **said)
+
+
+def load(project_dir: Path | None, environ: Mapping[str, str], report: Report, *extra: Options) -> Settings:
+    """Settings of a project: user file < project file < environment < ``extra``, in that order.
+
+    Args:
+        project_dir: where the project's ``unmask.toml`` is looked for, upwards; None for no project.
+        environ: the environment variables.
+        report: called with one line for each thing that cannot be used.
+        extra: command line or client, in rising precedence.
+    """
+    layers = [options_.from_toml(user_file(environ), report)]
+    project = None if project_dir is None else project_file(project_dir)
+    if project is not None:
+        layers.append(options_.from_toml(project, report))
+    layers.append(options_.from_environment(environ, report))
+    return resolve(*layers, *extra)
+
+
+def user_file(environ: Mapping[str, str]) -> Path:
+    """Where the user's own ``unmask.toml`` is, whether or not it exists."""
+    named = environ.get(USER_FILE_VARIABLE, "").strip()
+    return Path(named) if named else platformdirs.user_config_path("unmask", appauthor=False) / FILE_NAME
+
+
+def project_file(project_dir: Path) -> Path | None:
+    """The nearest ``unmask.toml`` from a directory upwards, or None.
+
+    The search ends at the root of the repository or at the user's home: a file above them is somebody else's.
+    """
+    home = Path.home()
+    for directory in (project_dir, *project_dir.parents):
+        candidate = directory / FILE_NAME
+        try:
+            if candidate.is_file():
+                return candidate
+            if directory == home or (directory / ".git").exists():
+                return None
+        except OSError:
+            return None
+    return None
+
+
+def _matches(path: PurePosixPath, glob: str) -> bool:
+    if "/" not in glob:
+        return any(fnmatch.fnmatchcase(name, glob) for name in path.parts)
+    # fnmatch's `*` also crosses slashes, so `/**` needs no care; a leading slash makes `**/x` match `x` too.
+    text = "/" + str(path)
+    return fnmatch.fnmatchcase(text, glob if glob.startswith(("/", "**/")) else "/" + glob)
