@@ -13,7 +13,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 from engine.encodings import Encoding, part_shapes
 from engine.errors import ArtifactError, IntegrityError
@@ -237,7 +237,7 @@ class _Reader:
         data = self._typed(item, dict, "weights.tensors")
         name = self._get(data, "name", str)
         encoding = self._get(data, "encoding", str)
-        if encoding not in ("f32", "f16", "q8", "q4"):
+        if encoding not in get_args(Encoding):
             raise self._bad(f"tensor {name!r} has the unknown encoding {encoding!r}")
         shape = tuple(self._typed(n, int, f"shape of {name}") for n in self._get(data, "shape", list))
         parts: dict[str, tuple[int, int]] = {}

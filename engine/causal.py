@@ -7,13 +7,14 @@ that were committed are part of the context of the next pass, so each pass encod
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 import numpy as np
 
-from engine.cache import CachePool
+from engine.artifact import Manifest
+from engine.cache import CachePool, ContextCache, FloatArray
 from engine.canvas import Canvas
-from engine.denoiser import Encoded, Prediction, SpecialTokens
-from engine.runtime import FloatArray, OnnxModel
+from engine.denoiser import Encoded, Prediction, Provider, SpecialTokens
 from engine.schedule import CommitRule
 from engine.types import CancelToken, ModelInfo
 
@@ -21,15 +22,32 @@ CHUNK = 128
 """Rows encoded in one pass; between two passes a request can be cancelled."""
 
 
+class Model(Protocol):
+    """One pass of the model: ``engine.runtime.OnnxModel``, or the torch reference in ``export``."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the artifact."""
+
+    @property
+    def provider(self) -> Provider:
+        """What runs it."""
+
+    def forward(
+        self, cache: ContextCache, ids: Sequence[int], *, rows: Sequence[int], causal: bool = True
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        """See ``engine.runtime.OnnxModel.forward``."""
+
+
 class CausalDenoiser:
     """The base alone.
 
     Args:
-        model: the loaded graph.
+        model: the loaded model.
         max_cache_bytes: memory for live context caches.
     """
 
-    def __init__(self, model: OnnxModel, max_cache_bytes: int) -> None:
+    def __init__(self, model: Model, max_cache_bytes: int) -> None:
         manifest = model.manifest
         self._model = model
         self._pool = CachePool(

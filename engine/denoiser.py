@@ -19,6 +19,14 @@ from engine.types import CancelToken, ModelInfo
 
 
 @dataclass(frozen=True, slots=True)
+class Provider:
+    """What runs a model (an execution provider of ONNX Runtime, or the reference) and why it was chosen."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class SpecialTokens:
     """Ids the layout and the loop need, from the manifest.
 

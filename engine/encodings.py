@@ -2,6 +2,7 @@
 
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
+``d8`` is that of `com.microsoft.DynamicQuantizeMatMul`: int8, transposed, one scale per output.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """
 
@@ -13,7 +14,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Encoding = Literal["f32", "f16", "q8", "q4"]
+Encoding = Literal["f32", "q8", "q4", "d8"]
 
 BLOCK = 32
 
@@ -24,25 +25,29 @@ def encode(matrix: FloatArray, encoding: Encoding) -> dict[str, npt.NDArray[np.g
     """The stored parts of a tensor, by part name: ``data``, or ``codes`` and ``scales``.
 
     Args:
-        matrix: any shape for ``f32`` and ``f16``; ``[n_rows, n_columns]`` with ``n_columns`` a multiple
-            of 32 for the block formats.
+        matrix: any shape for ``f32``; ``[n_rows, n_columns]`` for the others, with ``n_columns`` a
+            multiple of 32 for the block formats.
     """
     return _ENCODERS[encoding](matrix)
 
 
 def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and numpy type of each stored part of a tensor of this shape."""
-    if encoding in ("f32", "f16"):
-        return {"data": (shape, "float32" if encoding == "f32" else "float16")}
+    if encoding == "f32":
+        return {"data": (shape, "float32")}
     n_rows, n_columns = shape
+    if encoding == "d8":
+        return {"codes": ((n_columns, n_rows), "int8"), "scales": ((n_rows,), "float32")}
     n_blocks, code_bytes = n_columns // BLOCK, BLOCK * (8 if encoding == "q8" else 4) // 8
     return {"codes": ((n_rows, n_blocks, code_bytes), "uint8"), "scales": ((n_rows, n_blocks), "float32")}
 
 
 def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> FloatArray:
     """The float32 values that stored parts stand for."""
-    if encoding in ("f32", "f16"):
+    if encoding == "f32":
         return parts["data"].astype(np.float32)
+    if encoding == "d8":
+        return parts["codes"].T.astype(np.float32) * np.asarray(parts["scales"], dtype=np.float32)[:, None]
     codes = np.asarray(parts["codes"], dtype=np.uint8)
     if encoding == "q4":
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], BLOCK)
@@ -55,8 +60,10 @@ def _f32(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     return {"data": np.ascontiguousarray(matrix, dtype="<f4")}
 
 
-def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
-    return {"data": np.ascontiguousarray(matrix, dtype="<f2")}
+def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    scales = (np.abs(matrix).max(axis=-1) / np.float32(127)).astype(np.float32)
+    codes = np.rint(matrix / np.where(scales == 0, np.float32(1), scales)[:, None])
+    return {"codes": np.ascontiguousarray(codes.astype(np.int8).T), "scales": scales}
 
 
 def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
@@ -86,7 +93,7 @@ def _divisor(scales: FloatArray) -> FloatArray:
 
 _ENCODERS: dict[Encoding, Callable[[FloatArray], dict[str, npt.NDArray[np.generic]]]] = {
     "f32": _f32,
-    "f16": _f16,
     "q8": _q8,
     "q4": _q4,
+    "d8": _d8,
 }

@@ -7,10 +7,8 @@ nothing of canvases, schedules or text.
 from __future__ import annotations
 
 import ctypes
-import ctypes.util
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +17,7 @@ import onnxruntime as ort
 from engine.artifact import Manifest
 from engine.cache import ContextCache
 from engine.config import Device
+from engine.denoiser import Provider
 from engine.errors import BackendError
 
 CPU = "CPUExecutionProvider"
@@ -31,14 +30,6 @@ _REMEDY = "Run `unmask doctor` for what this machine has."
 
 FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class Provider:
-    """An execution provider and why it was chosen."""
-
-    name: str
-    reason: str
 
 
 def choose_provider(device: Device) -> Provider:

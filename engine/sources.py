@@ -49,6 +49,7 @@ _TIMEOUTS = httpx.Timeout(connect=4.0, read=30.0, write=10.0, pool=10.0)
 _FRUITLESS_TRIES = 3
 _MOST_TRIES = 50
 _POLL_S = 0.1
+_PAUSE_S = 1.0
 _BUSY = (429, 500, 502, 503, 504)
 _MOST_PAGE_BYTES = 16 << 20
 _WHEEL_EXTRA_BYTES = 1 << 20  # metadata and packing of a wheel, over the piece it holds
@@ -619,7 +620,7 @@ class _Web:
         raise httpx.ConnectTimeout(f"no answer within {answer_s:.0f} seconds")
 
     def _pause(self, fruitless: int) -> None:
-        until = time.monotonic() + fruitless
+        until = time.monotonic() + fruitless * _PAUSE_S
         while time.monotonic() < until:
             self._cancel.check()
             time.sleep(_POLL_S)

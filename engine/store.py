@@ -283,8 +283,8 @@ class ModelStore:
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of links
             reason = getattr(error, "strerror", None) or type(error).__name__
             raise SourceError(f"{path} cannot be read ({reason})") from error
-        part = self.make_partial_dir(base) / "file.part"
         with file:
+            part = self.make_partial_dir(base) / "file.part"
             with self.writing():
                 part.unlink(missing_ok=True)
             try:

@@ -28,7 +28,8 @@ _BOMS = (
 )
 # PEP 263 (a comment, in the first two lines) and the Emacs cookie in any kind of comment.
 _DECLARED = re.compile(rb"^(?:[ \t\f]*#.*?|.*?-\*-.*?)coding[:=][ \t]*([-\w.]+)", re.ASCII)
-_BLANK_OR_COMMENT = re.compile(rb"^[ \t\f]*(?:#.*)?$")
+_EMACS_NEWLINE = re.compile(r"-(?:unix|dos|mac)$", re.IGNORECASE)
+_COOKIE_BYTES = 1 << 12
 _ASCII = bytes(range(0x20, 0x7F))
 
 _CHARS_PER_MARK = 1024
@@ -79,8 +80,9 @@ def encode(document: Document, text: str | None = None) -> bytes:
     try:
         return document.bom + text.encode(document.encoding)
     except UnicodeEncodeError as error:
+        character = error.object[error.start]
         raise TextError(
-            f"character {error.object[error.start]!a} at offset {error.start} cannot be written as {document.encoding}",
+            f"character {character!a} at offset {error.start} cannot be written as {document.encoding}",
             "Save the file as UTF-8 first.",
         ) from None
 
@@ -230,23 +232,16 @@ def _decoded(data: bytes, name: str, encoding: str, bom: bytes) -> Document:
     if wide and "\0" in text:
         raise TextError(f"{name} looks binary (a zero character)", "Choose a text file.")
     if not wide and encoding != "utf-8" and text.encode(encoding) != data:
-        raise TextError(
-            f"{name} cannot be written back exactly as {encoding} from byte offset 0", "Save it as UTF-8."
-        )
+        raise TextError(f"{name} would not be written back exactly as {encoding}", "Save it as UTF-8.")
     return Document(text, encoding, bom)
 
 
 def _declared_encoding(data: bytes) -> str | None:
     """The codec named in the first two lines, if it is a text codec this Python has that keeps ASCII."""
-    for line in data.splitlines()[:2] if len(data) < 1 << 12 else data[: 1 << 12].splitlines()[:2]:
+    for line in data[:_COOKIE_BYTES].splitlines()[:2]:
         declared = _DECLARED.match(line)
         if declared:
-            name = declared[1].decode("ascii")
-            return _usable_codec(re.sub(r"-(?:unix|dos|mac)$", "", name, flags=re.IGNORECASE))
-        if not _BLANK_OR_COMMENT.match(line) and b"-*-" not in line:
-            continue_to_second = line.startswith((b"<?", b"<!", b"/*", b"//"))
-            if not continue_to_second:
-                return None
+            return _usable_codec(_EMACS_NEWLINE.sub("", declared[1].decode("ascii")))
     return None
 
 

@@ -17,6 +17,8 @@ from engine.encodings import BLOCK, Encoding, part_shapes
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""
 
+EMBEDDING = "embedding.weight"
+
 ACCURACY_INT8 = 4
 """MatMulNBits: activations are quantized to int8 in blocks, which the integer kernels need."""
 
@@ -56,6 +58,8 @@ def plan_weights(shapes: dict[str, tuple[int, ...]], encoding: Encoding) -> tupl
     plan: dict[str, StoredTensor] = {}
     for name, shape in shapes.items():
         chosen: Encoding = encoding if len(shape) == 2 else "f32"
+        if chosen == "d8" and name == EMBEDDING:
+            chosen = "q8"  # looked up by row; d8 stores columns
         parts: dict[str, Part] = {}
         for part, (part_shape, dtype) in part_shapes(shape, chosen).items():
             n_bytes = math.prod(part_shape) * np.dtype(dtype).itemsize
@@ -99,6 +103,8 @@ class WeightBinder:
         stored = self._plan[self._tied.get(value.name, value.name)]
         if stored.encoding == "f32":
             node.replace_input_with(index, self._initializer(value.name, stored, "data", stored.shape))
+        elif node.op_type == "Gemm" and stored.encoding == "d8":
+            self._to_dynamic_quantize_matmul(node, value.name, stored)
         elif node.op_type == "Gemm":
             self._to_matmul_nbits(node, value.name, stored)
         else:
@@ -121,6 +127,15 @@ class WeightBinder:
             "accuracy_level": ACCURACY_INT8,
         }
         self._replace(node, "MatMulNBits", inputs if bias is None else [*inputs, None, None, bias], attributes)
+
+    def _to_dynamic_quantize_matmul(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
+        bias = node.inputs[2] if len(node.inputs) > 2 else None
+        inputs = [
+            node.inputs[0],
+            self._initializer(f"{name}.codes", stored, "codes"),
+            self._initializer(f"{name}.scales", stored, "scales"),
+        ]
+        self._replace(node, "DynamicQuantizeMatMul", inputs if bias is None else [*inputs, None, bias], {})
 
     def _to_gather_block_quantized(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
         rows, columns = stored.shape

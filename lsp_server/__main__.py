@@ -1,4 +1,4 @@
-"""``python -m lsp_server`` is ``unmask serve``, if the ``engine`` beside it is the one that would be imported.
+"""``python -m lsp_server`` is ``unmask serve``, if the ``engine`` it would import is the one beside it.
 
 Started with ``-m``, Python looks for modules in the working directory first: in a workspace that has a
 package ``engine`` of its own, that one would be run in place of ours.

@@ -37,7 +37,7 @@ def language_of(language_id: str, path: str) -> str:
         return language_id
     from engine import languages
 
-    return languages.by_path(PurePosixPath(path)).id
+    return str(languages.by_path(PurePosixPath(path)).id)
 
 
 def place(text: str, at_char: int, language: str) -> Place:

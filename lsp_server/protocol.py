@@ -32,15 +32,16 @@ class Protocol(LanguageServerProtocol):
         """0 after ``shutdown``, 1 without, as the protocol wants the process to end."""
         return 0 if self._shutdown else 1
 
-    @property
     def documents(self) -> Workspace:
-        """The open documents."""
+        """The open documents; there are none before ``initialize``."""
         assert isinstance(self._workspace, Workspace), "before initialize"
         return self._workspace
 
     def refuse(self, msg_id: Any, error: JsonRpcException) -> None:
         """Answer a request with an error; ``None`` where its id could not be read."""
-        self._send_response(msg_id, None, error.to_response_error())
+        # As a plain object: the converter leaves out an id of null, which the protocol wants to see.
+        told = {"code": error.code, "message": error.message}
+        self._send_data({"jsonrpc": self.VERSION, "id": msg_id, "error": told})
 
     def refuse_unreadable(self, error: Exception) -> None:
         """Answer bytes that were no message, if that is what an error is about."""
@@ -87,7 +88,9 @@ class Protocol(LanguageServerProtocol):
         )
 
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
-    async def lsp_workspace__execute_command(self, params: types.ExecuteCommandParams) -> Any:
+    async def lsp_workspace__execute_command(  # type: ignore[override]  # pygls takes coroutines as well as generators
+        self, params: types.ExecuteCommandParams
+    ) -> Any:
         """Run a command as a task of its own request, so that cancelling the request ends the command."""
         handler = self.fm.commands.get(params.command)
         if handler is None:
@@ -99,5 +102,5 @@ class Protocol(LanguageServerProtocol):
         self, params: types.DidChangeTextDocumentParams
     ) -> Generator[Any, Any, None]:
         """Apply a change to an open document; one of a document that is not open is ignored."""
-        if self.documents.open_document(params.text_document.uri) is not None:
+        if self.documents().open_document(params.text_document.uri) is not None:
             yield from super().lsp_text_document__did_change(params)

@@ -10,6 +10,7 @@ from pygls.capabilities import get_capability
 from pygls.lsp.server import LanguageServer
 
 from lsp_server import __version__
+from lsp_server.documents import Workspace
 from lsp_server.features import (
     code_action,
     completion,
@@ -62,9 +63,14 @@ class Server(LanguageServer):
         for feature in (inline_completion, completion, code_action, execute_command, sync, configuration):
             feature.register(self)
 
+    @property
+    def documents(self) -> Workspace:
+        """The open documents; there are none before ``initialize``."""
+        return self.protocol.documents()
+
     def client_supports(self, capability: str) -> bool:
         """Whether the client declares a capability, such as ``window.work_done_progress``."""
-        return bool(get_capability(self.client_capabilities, capability))  # type: ignore[call-overload]
+        return bool(get_capability(self.client_capabilities, capability))
 
     def engine_changed(self, status: Status) -> None:
         """Take note that another engine answers, or none."""

@@ -11,6 +11,7 @@ import contextlib
 import logging
 import uuid
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -112,7 +113,7 @@ class Announcer:
         self._unsaid.clear()
 
     def on_loop(self, call: Callable[[], object]) -> None:
-        """Have something done on the event loop's thread; from any thread, nothing once the client has left."""
+        """Have something done on the event loop's thread; from any thread; nothing once it is closed."""
         if self._loop is not None:
             with contextlib.suppress(RuntimeError):  # the loop was closed meanwhile
                 self._loop.call_soon_threadsafe(call)
@@ -148,5 +149,5 @@ class Announcer:
         self._server.engine_changed(status)
 
 
-def _succeeded(future: "asyncio.Future[None]") -> bool:
+def _succeeded(future: Future[None]) -> bool:
     return not future.cancelled() and future.exception() is None

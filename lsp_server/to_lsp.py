@@ -1,5 +1,6 @@
-"""The engine's values → values of the protocol. Every conversion to the client's position encoding goes
-through here; knows nothing of how the values came about.
+"""The engine's values → values of the protocol.
+
+Every conversion to the client's position encoding goes through here. Knows nothing of how they came about.
 """
 
 from __future__ import annotations

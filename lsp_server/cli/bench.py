@@ -185,7 +185,7 @@ def fit(engine: Engine, place: Cut, n_tokens: int) -> int:
 
     As near as the settings allow: a context is never longer than ``context_tokens``.
     """
-    n_chars = n_tokens * 3
+    n_chars = n_tokens  # too few rather than too many: a text that is cut to fit says nothing of its length
     best: tuple[float, int] | None = None
     for _ in range(MOST_CUTS):
         got = engine.fill(place.request(n_chars, max_tokens=1)).context_tokens

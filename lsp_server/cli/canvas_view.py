@@ -18,9 +18,10 @@ from engine.types import CanvasFrame, FillResult
 MASK = "▒▒"
 THEME = "ansi_dark"
 
-_MASKED = Style(color="magenta", dim=True)
-_COMMITTED = Style(color="black", bgcolor="bright_yellow")
-_FILLED = Style(color="black", bgcolor="bright_green")
+# Foreground and background together, so that they can be read on dark and on light terminals.
+_MASKED = Style(color="#c678dd")
+_COMMITTED = Style(color="#1f1a0d", bgcolor="#e5c07b")
+_FILLED = Style(color="#0f1f0a", bgcolor="#98c379")
 
 Piece = tuple[str, Style]
 

@@ -30,7 +30,7 @@ FRAME_SECONDS = 0.09
 HOLD_SECONDS = 1.2
 
 DESCRIPTION = """\
-A tour of two minutes: holes in small real files, in six languages, are filled while you watch. Masks
+A tour of two minutes: holes in small real files, in five languages, are filled while you watch. Masks
 (▒▒) are slots of the canvas; each step commits those the model is sure of. The figures are the model's
 own time; the picture is slowed down where the model is faster than the eye."""
 
@@ -53,9 +53,11 @@ class Sample:
 
     def segments(self) -> tuple[str | None, ...]:
         """The text, None where a hole is."""
+        from engine import regions
+
         source = resources.files("lsp_server.cli") / "samples" / f"{self.name}.txt"
-        first, *others = source.read_text(encoding="utf-8").split("<hole>")
-        return (first, *(part for other in others for part in (None, other)))
+        text = source.read_text(encoding="utf-8").replace("\r\n", "\n")
+        return regions.cut(text, regions.hole_spans(text))
 
 
 SAMPLES = (
@@ -64,7 +66,7 @@ SAMPLES = (
     Sample("stack.go", "a condition", "go"),
     Sample("words.rs", "a statement that needs what follows", "rust"),
     Sample("emitter.ts", "what the comment promises", "typescript"),
-    Sample("account.py", "two holes at once", "python"),
+    Sample("account.py", "two holes, one request", "python"),
 )
 
 NEXT = (

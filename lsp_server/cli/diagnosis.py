@@ -157,7 +157,7 @@ def _runtime(found: Diagnosis, config: EngineConfig) -> None:
             from engine import runtime
         except ImportError as error:
             raise BackendError(f"ONNX Runtime cannot be imported ({error})", REINSTALL) from error
-        found.providers = runtime.available_providers()
+        found.providers = tuple(runtime.ort.get_available_providers())  # type: ignore[attr-defined]
         chosen = runtime.choose_provider(config.device)
         found.provider, found.provider_reason = chosen.name, chosen.reason
 
@@ -191,7 +191,7 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore) -> None:
             from engine.fake import FakeDenoiser
 
             FakeDenoiser.from_name(config.model)
-            found.model_state = "the fake: no weights, for tests and demonstrations"
+            found.model_state = "no weights; for tests and demonstrations"
         elif Path(config.model).expanduser().is_dir():
             from engine.artifact import verify
 

@@ -85,23 +85,27 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Fill and print; 1 where there is nothing to give."""
-    from lsp_server.cli import files, holes, requests
+    from engine import regions
+    from lsp_server.cli import files, requests
 
     from_stdin = args.file == files.STDIN
     if from_stdin and args.write:
         raise UsageError("--write needs a file, and stdin is none", "Leave it out, or name a file.")
+    if regions.is_secret_path(args.file):
+        raise UsageError(
+            f"{args.file} looks like a file of secrets, which Unmask never reads",
+            "Pipe it through stdin if you mean it.",
+        )
     project_dir = None if from_stdin else Path(args.file).absolute().parent
     settings = options.load_settings(args, project_dir=project_dir)
     document = files.read(args.file)
     spans = _spans(args, document.text)
     language = _language(args)
-    segments = holes.cut(document.text, spans)
-    if args.single_line is None:
-        single_line = settings.multi_line != "always" and not (
-            settings.multi_line == "auto" and _wants_lines(document.text, spans, language)
-        )
-    else:
-        single_line = args.single_line
+    segments = regions.cut(document.text, spans)
+    single_line = args.single_line
+    if single_line is None:
+        multi_line = {"always": True, "never": False}.get(settings.multi_line)
+        single_line = not (_wants_lines(document.text, spans, language) if multi_line is None else multi_line)
     request = FillRequest(
         segments=segments,
         language=language,
@@ -114,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     if result.status == "error":
         raise UsageError(result.reason or "the request cannot be used")
     if result.status == "ok":
-        _give(args, document, holes.join(segments, result.fills))
+        _give(args, document, regions.join(segments, result.fills))
     if args.json:
         _print_bytes(requests.encode(requests.answer(None, result)))
     _remark(args, result)
@@ -122,16 +126,17 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
+    from engine import regions
     from lsp_server.cli import holes
 
     if args.at is not None:
         return (holes.at(text, args.at),)
     if args.lines is not None:
         return (holes.lines(text, args.lines),)
-    marked = holes.marks(text)
+    marked = regions.hole_spans(text)
     if not marked:
         shown = "stdin" if args.file == "-" else args.file
-        raise UsageError(f"{shown} has no {holes.MARK}", "Mark one, or say where with --at or --lines.")
+        raise UsageError(f"{shown} has no {regions.HOLE}", "Mark one, or say where with --at or --lines.")
     return marked
 
 
@@ -146,12 +151,11 @@ def _language(args: argparse.Namespace) -> str:
 def _wants_lines(text: str, spans: tuple[Span, ...], language: str) -> bool:
     """Whether several lines belong in any of the holes."""
     from engine import languages, regions
-    from lsp_server.cli import holes
 
     if any("\n" in text[span.start_char : span.end_char] for span in spans):
         return True
     known = languages.by_id(language)
-    bare = holes.join(holes.cut(text, spans), ("",) * len(spans))
+    bare = regions.join(regions.cut(text, spans), [""] * len(spans))
     taken_chars = 0
     for span in spans:
         if regions.shape_at(bare, span.start_char - taken_chars, known).multi_line:

@@ -1,4 +1,4 @@
-"""Where the holes of a text are: what the user said (a position, lines, marks) → spans in characters.
+"""Where the hole of a text is: what the user said (a position, a range of lines) → a span in characters.
 
 Counts lines and columns from 1, as people do. Knows nothing of files or models.
 """
@@ -10,8 +10,6 @@ import re
 from engine.errors import PositionError, UsageError
 from engine.text import LineIndex
 from engine.types import Span
-
-MARK = "<hole>"
 
 
 def at(text: str, position: str) -> Span:
@@ -48,24 +46,3 @@ def lines(text: str, numbers: str) -> Span:
     line = text[opening.start_char : opening.end_char]
     indent_chars = len(line) - len(line.lstrip(" \t"))
     return Span(opening.start_char + indent_chars, closing.end_char)
-
-
-def marks(text: str) -> tuple[Span, ...]:
-    """The spans of the mark ``<hole>``, in order; none where there is none."""
-    return tuple(Span(match.start(), match.end()) for match in re.finditer(re.escape(MARK), text))
-
-
-def cut(text: str, spans: tuple[Span, ...]) -> tuple[str | None, ...]:
-    """The text with each span replaced by a hole (None). Spans are in order and do not overlap."""
-    segments: list[str | None] = []
-    position = 0
-    for span in spans:
-        segments += [text[position : span.start_char], None]
-        position = span.end_char
-    return (*segments, text[position:])
-
-
-def join(segments: tuple[str | None, ...], fills: tuple[str, ...]) -> str:
-    """The text with its holes filled, in order."""
-    remaining = iter(fills)
-    return "".join(next(remaining) if segment is None else segment for segment in segments)

@@ -37,7 +37,7 @@ once, on first use; after that nothing leaves this machine and no network is nee
 
 EPILOG = """\
 examples:
-  unmask demo                                 watch it fill holes in six languages
+  unmask demo                                 watch it fill holes in five languages
   unmask fill app.py --at 12:9 --diff         fill at line 12, column 9; show the change
   echo 'def add(a, b): return <hole>' | unmask fill - --language python
 
@@ -84,9 +84,12 @@ def build_parser() -> Parser:
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
     for name in COMMANDS:
-        module = f"lsp_server.cli.{name}"
-        if find_spec(module) is not None:
-            importlib.import_module(module).register(commands)
+        if find_spec(f"lsp_server.cli.{name}") is not None:
+            module = importlib.import_module(f"lsp_server.cli.{name}")
+            before = set(commands.choices)
+            module.register(commands)
+            for added in set(commands.choices) - before:
+                commands.choices[added].set_defaults(run=module.run)
     for command in commands.choices.values():
         command.add_argument(
             "--debug", action="store_true", default=argparse.SUPPRESS, help="show the trace of an error"
@@ -129,8 +132,7 @@ def _dispatch(arguments: list[str]) -> int:
     if args.command is None:
         parser.print_help(sys.stderr)
         return UsageError.exit_code
-    code = importlib.import_module(f"lsp_server.cli.{args.command}").run(args)
-    assert isinstance(code, int)
+    code: int = args.run(args)
     return code
 
 

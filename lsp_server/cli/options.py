@@ -18,6 +18,7 @@ from engine.config import Device, EngineConfig, SourceKind
 
 if TYPE_CHECKING:
     from engine.engine import Engine
+    from lsp_server.options import Options
     from lsp_server.settings import Settings
 
 
@@ -73,26 +74,15 @@ def _sources(text: str) -> tuple[str, ...]:
     return kinds
 
 
-def load_settings(
-    args: argparse.Namespace,
-    report: Callable[[str], None] | None = None,
-    *,
-    project_dir: Path | None = None,
-) -> Settings:
-    """The settings of this run: the user's files and environment, then the command line.
+def said(args: argparse.Namespace) -> Options:
+    """What the command line says, as a layer of settings.
 
     Args:
         args: parsed arguments of a subcommand that called ``add_model_options``.
-        report: told about every setting that cannot be used; by default, stderr is.
-        project_dir: where the project's settings are looked for; by default, the working directory.
-
-    Raises:
-        ConfigError: the settings cannot be used.
     """
-    from lsp_server import settings
     from lsp_server.options import Options
 
-    said = Options(
+    return Options(
         model=args.model,
         device=args.device,
         threads=args.threads,
@@ -102,7 +92,24 @@ def load_settings(
         base_file=args.base_file,
         offline=args.offline,
     )
-    return settings.load(project_dir or Path.cwd(), os.environ, report or warn, said)
+
+
+def load_settings(
+    args: argparse.Namespace,
+    report: Callable[[str], None] | None = None,
+    *,
+    project_dir: Path | None = None,
+) -> Settings:
+    """The settings of this run: the user's files and environment, then the command line.
+
+    Args:
+        args: see ``said``.
+        report: told about every setting that cannot be used; by default, stderr is.
+        project_dir: where the project's settings are looked for; by default, the working directory.
+    """
+    from lsp_server import settings
+
+    return settings.load(project_dir or Path.cwd(), os.environ, report or warn, said(args))
 
 
 def warn(message: str) -> None:

@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def set_up_logging(level: str) -> None:
-    """Send the log to stderr: ours from ``level`` up, pygls's only what goes wrong, as it logs whole texts."""
+    """Send the log to stderr: ours from ``level`` up, pygls's only errors, as it logs whole texts."""
     from lsp_server.errors import without_refusals
 
     handler = logging.StreamHandler(sys.stderr)

@@ -31,7 +31,7 @@ def register(server: Server) -> None:
 
 async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
     """What could be filled at the selection."""
-    document = ls.protocol.documents.open_document(params.text_document.uri)
+    document = ls.documents.open_document(params.text_document.uri)
     if document is None or not _asked_for(params.context.only):
         return []
     snapshot = ls.session.snapshot(document)
@@ -71,7 +71,7 @@ async def edit_for(
     Raises:
         RequestFailed: the document is not open, has changed, or nothing came of it.
     """
-    document = ls.protocol.documents.open_document(target.uri)
+    document = ls.documents.open_document(target.uri)
     if document is None:
         raise RequestFailed(f"Unmask: {target.uri} is not open.")
     snapshot = ls.session.snapshot(document)
@@ -89,7 +89,7 @@ async def edit_for(
         filled = await fills.fill(ls.session, snapshot, spans, on_frame=listener)
     finally:
         work.end()
-    if not ls.protocol.documents.is_current(document, snapshot.version):
+    if not ls.documents.is_current(document, snapshot.version):
         raise _changed(snapshot.name, snapshot.version, document)
     edits = [edit for span, text in filled for edit in _edits(snapshot.text, span, text, target)]
     versioned = ls.client_supports("workspace.workspace_edit.document_changes")
@@ -108,7 +108,7 @@ def _edits(text: str, span: Span, new: str, target: Target) -> list[tuple[Span, 
 
 
 async def _holes(snapshot: Snapshot, selection: Span) -> list[Span]:
-    """The holes in a selection, or in the whole file where nothing is selected. Parses beside the event loop."""
+    """The holes in a selection, or in the whole file where nothing is selected. Parses off the event loop."""
     spans = await asyncio.to_thread(analysis.holes, snapshot.text, snapshot.language)
     if selection.start_char == selection.end_char:
         return list(spans)
@@ -152,6 +152,6 @@ def _resolves(ls: Server) -> bool:
 
 def _changed(name: str, version: int | None, document: Document) -> RequestFailed:
     return RequestFailed(
-        f"Unmask: {name} has changed since this fill was offered (version {version}, now {document.version}). "
-        "Ask for it again."
+        f"Unmask: {name} has changed since this fill was offered (version {version}, "
+        f"now {document.version}). Ask for it again."
     )

@@ -33,7 +33,7 @@ def wanted(ls: Server, switch: str) -> bool:
 
 async def completion(ls: Server, params: types.CompletionParams) -> types.CompletionList:
     """At most one item, the last of the list."""
-    document = ls.protocol.documents.open_document(params.text_document.uri)
+    document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return types.CompletionList(is_incomplete=False, items=[])
     snapshot = ls.session.snapshot(document)
@@ -50,7 +50,7 @@ async def completion(ls: Server, params: types.CompletionParams) -> types.Comple
         snapshot.text[:at_char],
         snapshot.text[at_char:],
         automatic=not invoked,
-        is_current=lambda: ls.protocol.documents.is_current(document, snapshot.version),
+        is_current=lambda: ls.documents.is_current(document, snapshot.version),
     )
     if shown is None:
         return types.CompletionList(is_incomplete=True, items=[])

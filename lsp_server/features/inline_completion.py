@@ -20,7 +20,7 @@ def register(server: Server) -> None:
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
     """At most one item: what follows the cursor, or the selected entry of the completion list."""
-    document = ls.protocol.documents.open_document(params.text_document.uri)
+    document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return types.InlineCompletionList(items=[])
     snapshot = ls.session.snapshot(document)
@@ -37,7 +37,7 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
         snapshot.text[: replaced.start_char] + typed,
         snapshot.text[replaced.end_char :],
         automatic=automatic,
-        is_current=lambda: ls.protocol.documents.is_current(document, snapshot.version),
+        is_current=lambda: ls.documents.is_current(document, snapshot.version),
         on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
     )
     items = [] if shown is None else [to_lsp.inline_completion(shown, range_, typed=typed)]

@@ -1,5 +1,6 @@
-"""Documents that open, change and close, and what editors tell of suggestions: pygls keeps the text, the
-session ends work that no longer fits it.
+"""Documents that open, change and close, and what editors tell of suggestions.
+
+pygls keeps the text; the session ends work that no longer fits it.
 """
 
 from __future__ import annotations

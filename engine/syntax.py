@@ -1,0 +1,155 @@
+"""A text to its syntax tree, bounded and remembered: the one place that runs a parser.
+
+Knows nothing of holes and fills. Texts too large or too odd to parse have no tree; broken code never raises.
+"""
+
+from __future__ import annotations
+
+import re
+import threading
+import time
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from typing import TYPE_CHECKING
+
+from engine.languages import Language, grammar_of
+from engine.text import Utf8
+
+if TYPE_CHECKING:
+    from tree_sitter import Node, Query, Tree
+
+MAX_CHARS = 1_000_000
+MAX_SECONDS = 0.5
+# Error recovery is quadratic and worse on one endless line of rubbish; lines people write are shorter.
+MAX_LINE_CHARS = 5_000
+
+_TOO_LONG_LINE = re.compile(rf"[^\r\n]{{{MAX_LINE_CHARS + 1}}}")
+_READ_BYTES = 1 << 16
+_REMEMBERED = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Syntax:
+    """A parsed text: its tree, counted in bytes, and the way between bytes and characters."""
+
+    tree: Tree
+    utf8: Utf8
+    language: Language
+
+    @property
+    def root(self) -> Node:
+        """The whole text's node."""
+        return self.tree.root_node
+
+    def path(self, char_offset: int) -> tuple[Node, ...]:
+        """The nodes that hold the character at an offset, from the root down."""
+        byte = self.utf8.char_to_byte(char_offset)
+        cursor = self.tree.walk()
+        nodes: list[Node] = []
+        while cursor.node is not None and cursor.node.start_byte <= byte < cursor.node.end_byte:
+            nodes.append(cursor.node)
+            if cursor.goto_first_child_for_byte(byte) is None:
+                break
+        return tuple(nodes)
+
+    def matches(self, start_char: int, end_char: int) -> list[dict[str, list[Node]]]:
+        """The captures of every match of the language's query that touches a range, by capture name."""
+        import tree_sitter  # noqa: PLC0415 - loaded when a text is first parsed
+
+        query = _query(self.language)
+        if query is None:
+            return []
+        cursor = tree_sitter.QueryCursor(query)
+        cursor.set_byte_range(self.utf8.char_to_byte(start_char), self.utf8.char_to_byte(end_char))
+        return [captures for _, captures in cursor.matches(self.root)]
+
+
+def parse(text: str, language: Language) -> Syntax | None:
+    """The syntax of a text; the last few are remembered.
+
+    Returns:
+        None where the language has no grammar, and where the text is over ``MAX_CHARS``, has a line over
+        ``MAX_LINE_CHARS`` or takes over ``MAX_SECONDS``.
+    """
+    if language.grammar is None or len(text) > MAX_CHARS:
+        return None
+    return _memory.get(text, language)
+
+
+def error_count(text: str, language: Language) -> int:
+    """Number of places the grammar could not read: ERROR and MISSING nodes; 0 where it is not parsed."""
+    syntax = parse(text, language)
+    return 0 if syntax is None else _count_errors(syntax.root)
+
+
+def has_error(text: str, language: Language) -> bool:
+    """Whether the grammar could not read some place."""
+    syntax = parse(text, language)
+    return syntax is not None and syntax.root.has_error
+
+
+def _count_errors(root: Node) -> int:
+    count = 0
+    open_nodes = [root]
+    while open_nodes:
+        node = open_nodes.pop()
+        count += node.is_error or node.is_missing
+        open_nodes += [child for child in node.children if child.has_error]
+    return count
+
+
+class _Memory:
+    """The last few parses, shared by all threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._kept: OrderedDict[tuple[str, str], Syntax | None] = OrderedDict()
+
+    def get(self, text: str, language: Language) -> Syntax | None:
+        key = (language.id, text)
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        syntax = _parse(text, language)
+        with self._lock:
+            self._kept[key] = syntax
+            while len(self._kept) > _REMEMBERED:
+                self._kept.popitem(last=False)
+        return syntax
+
+
+_memory = _Memory()
+
+
+def _parse(text: str, language: Language) -> Syntax | None:
+    import tree_sitter  # noqa: PLC0415 - loaded when a text is first parsed
+
+    grammar = grammar_of(language)
+    if grammar is None or _TOO_LONG_LINE.search(text):
+        return None
+    utf8 = Utf8(text)
+    data = utf8.data
+    until = time.monotonic() + MAX_SECONDS
+    try:
+        tree = tree_sitter.Parser(grammar).parse(
+            lambda start_byte, _: data[start_byte : start_byte + _READ_BYTES],
+            progress_callback=lambda _offset, _error: time.monotonic() > until,  # True stops the parser
+        )
+    except ValueError:  # stopped
+        return None
+    return Syntax(tree, utf8, language)
+
+
+@cache
+def _query(language: Language) -> Query | None:
+    import tree_sitter  # noqa: PLC0415 - loaded when a text is first parsed
+
+    grammar = grammar_of(language)
+    if grammar is None or not language.queries:
+        return None
+    folder = resources.files("engine") / "queries"
+    sources = [(folder / f"{name}.scm").read_text(encoding="utf-8") for name in language.queries]
+    return tree_sitter.Query(grammar, "\n".join(sources))

@@ -1,0 +1,1 @@
+"""The server as an editor sees it: a child process, driven over its streams."""

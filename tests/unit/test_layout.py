@@ -1,0 +1,92 @@
+"""Layout: suffix first, prefix last, within the budget, and steady while the user types."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from engine.denoiser import SpecialTokens
+from engine.fake import FakeDenoiser
+from engine.layout import Layout, lay_out
+from engine.types import Span
+
+FAKE = FakeDenoiser()
+SPECIAL: SpecialTokens = FAKE.special
+
+
+def layout(prefix: str, suffix: str, budget: int = 400, landmarks: list[Span] | None = None) -> Layout:
+    return lay_out(
+        prefix,
+        suffix,
+        FAKE.codec,
+        SPECIAL,
+        budget_tokens=budget,
+        heal=True,
+        landmarks=lambda: landmarks or [],
+    )
+
+
+def parts(made: Layout) -> tuple[str, str]:
+    """(prefix, suffix) as the model sees them."""
+    assert made.context[:2] == [SPECIAL.fim_prefix, SPECIAL.fim_suffix]
+    middle = made.context.index(SPECIAL.fim_middle)
+    return FAKE.codec.decode(made.context[middle + 1 :]), FAKE.codec.decode(made.context[2:middle])
+
+
+def lines(n: int) -> str:
+    return "".join(f"line_{i:04d} = {i}\n" for i in range(n))
+
+
+def test_what_fits_is_kept_whole() -> None:
+    made = layout("a = 1\nb = ", "\nc = 3\n")
+    assert parts(made) == ("a = 1\nb = ", "\nc = 3\n")
+    assert not made.truncated
+
+
+@pytest.mark.parametrize("n_lines", [50, 500, 5000])
+def test_the_budget_is_kept_and_near_text_with_it(n_lines: int) -> None:
+    made = layout(lines(n_lines) + "x = ", "\n" + lines(n_lines))
+    prefix, suffix = parts(made)
+    assert len(made.context) <= 400
+    assert prefix.endswith(f"line_{n_lines - 1:04d} = {n_lines - 1}\nx = ")
+    assert prefix.startswith("line_")
+    assert suffix.startswith("\nline_0000")
+    assert made.truncated
+
+
+def test_typing_only_appends_until_the_window_moves() -> None:
+    text, typed = lines(400), "some_new_identifier = call(argument, 1)"
+    contexts = [layout(text + typed[:n], "\nend\n").context for n in range(len(typed) + 1)]
+    appended = [after[: len(before)] == before for before, after in itertools.pairwise(contexts)]
+    assert appended.count(False) <= 1
+
+
+def test_the_window_moves_seldom_over_new_lines() -> None:
+    starts = {parts(layout(lines(100 + n), "")) [0].split(" ")[0] for n in range(32)}
+    assert len(starts) <= 3
+
+
+def test_landmarks_that_fell_out_come_first() -> None:
+    head = "import os\n" + "# filler\n" * 3 + "class Account:\n"
+    spans = [Span(0, 10), Span(head.index("class"), len(head))]
+    prefix, _ = parts(layout(head + lines(300) + "x", "", landmarks=spans))
+    assert prefix.startswith("import os\nclass Account:\nline_")
+
+
+def test_landmarks_inside_the_window_are_not_repeated() -> None:
+    text = lines(300) + "def f(x):\n    return "
+    span = Span(text.index("def"), text.index("    return"))
+    prefix, _ = parts(layout(text, "", landmarks=[span]))
+    assert prefix.count("def f(x):") == 1
+
+
+def test_one_endless_line_still_fits() -> None:
+    made = layout("x" * 100_000, "y" * 100_000)
+    assert len(made.context) <= 400
+    prefix, suffix = parts(made)
+    assert set(prefix) == {"x"} and set(suffix) == {"y"}
+
+
+def test_empty_file() -> None:
+    assert parts(layout("", "")) == ("", "")

@@ -1,0 +1,68 @@
+"""Token codec: exact bytes, no injected special tokens, healing."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.tokens import MAX_HEAL_CHARS, TokenCodec
+from tests.conftest import TinyModel
+
+BYTES = TokenCodec.of_bytes(["<|end|>"])
+
+
+def tiny_codec(model: TinyModel) -> TokenCodec:
+    return TokenCodec.from_file(model.manifest.path(model.manifest.tokenizer))
+
+
+@given(st.text())
+def test_bytes_round_trip(text: str) -> None:
+    assert BYTES.decode(BYTES.encode(text)) == text
+
+
+def test_special_tokens_in_user_text_are_text(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+    text = "x = '<|fim_prefix|>' # <|endoftext|>"
+    ids = codec.encode(text)
+    assert codec.id_of("<|fim_prefix|>") not in ids
+    assert codec.decode_bytes(ids) == text.encode()
+
+
+def test_half_a_character_at_the_end_is_left_out() -> None:
+    ids = BYTES.encode("a€")
+    assert BYTES.decode(ids[:-1]) == "a"
+
+
+def test_continuing_tokens_agree_with_the_wanted_bytes(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+    found = {codec.token_bytes[i] for i in codec.continuing(b"retu")}
+    assert found == {b"r", b"re", b"ret", b"retu", b"retur", b"return"}
+
+
+def test_healing_takes_back_the_half_typed_piece(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+    assert codec.split_for_healing("x = self.resp") == ("x = self", ".resp")
+    assert codec.split_for_healing("if a:\n        ") == ("if a:\n", "        ")
+    assert codec.split_for_healing("if a:\n") == ("if a:\n", "")
+    assert codec.split_for_healing("") == ("", "")
+
+
+def test_healing_leaves_an_endless_piece_alone(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+    text = "# " + "-" * (MAX_HEAL_CHARS + 1)
+    assert codec.split_for_healing(text) == (text, "")
+
+
+def test_a_vocabulary_of_bytes_has_nothing_to_heal() -> None:
+    assert BYTES.split_for_healing("self.resp") == ("self.resp", "")
+
+
+def test_healing_only_cuts(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+
+    @given(st.text(max_size=80))
+    def only_cuts(text: str) -> None:
+        kept, piece = codec.split_for_healing(text)
+        assert kept + piece == text
+
+    only_cuts()
