@@ -79,7 +79,10 @@ LANGUAGES: tuple[Language, ...] = (
         ("py", "python3"),
         line_comment="#",
         block=BlockStyle.COLON,
-        opener=r":\s*$",
+        opener=(
+            r"^\s*(?:async\s+)?(?:def|class|if|elif|else|for|while|with|try|except|finally|match|case)\b.*:\s*$"
+            r"|[)\]][^:]*:\s*$"
+        ),
         literals=("triple", "double", "single"),
         grammar=("tree_sitter_python", "language"),
         queries=("python",),

@@ -7,6 +7,7 @@
 
 ; Lines worth keeping from the top of the file.
 (module [(import_statement) (import_from_statement) (future_import_statement)] @import)
+(ERROR [(import_statement) (import_from_statement) (future_import_statement)] @import)
 (module (try_statement (block [(import_statement) (import_from_statement)] @import)))
 (module (if_statement (block [(import_statement) (import_from_statement)] @import)))
 

@@ -3,6 +3,8 @@
 
 (program (call method: (identifier) @_method
   (#any-of? @_method "require" "require_relative" "load")) @import)
+(ERROR (call method: (identifier) @_method
+  (#any-of? @_method "require" "require_relative" "load")) @import)
 
 (method body: (_) @body) @definition
 (singleton_method body: (_) @body) @definition

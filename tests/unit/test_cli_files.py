@@ -32,7 +32,7 @@ def test_what_is_read_is_written_back_byte_for_byte(tmp_path: Path, data: bytes)
     files.write(str(path), document, document.text + "x")
     written = path.read_bytes()
     assert written.startswith(data) and len(written) > len(data)
-    assert os.listdir(tmp_path) == ["file.py"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file.py"]
 
 
 def test_the_mode_stays(tmp_path: Path) -> None:
@@ -76,7 +76,7 @@ def test_a_failed_write_leaves_the_file_and_no_litter(
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(TextError, match="No space left"):
         files.write(str(path), document, "b\n")
-    assert (path.read_bytes(), os.listdir(tmp_path)) == (b"a\n", ["file.py"])
+    assert (path.read_bytes(), [entry.name for entry in tmp_path.iterdir()]) == (b"a\n", ["file.py"])
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,133 @@
+"""An artifact that was tampered with is refused by name, before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from engine.artifact import load_manifest, verify
+from engine.assemble import assemble
+from engine.config import EngineConfig
+from engine.engine import open_engine
+from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError
+from engine.types import FillRequest
+from tests.conftest import TinyModel
+
+
+@pytest.fixture
+def copy(tiny_f32: TinyModel, tmp_path: Path) -> Path:
+    """A copy of a good artifact, to spoil."""
+    return Path(shutil.copytree(tiny_f32.artifact, tmp_path / "artifact"))
+
+
+def edit(directory: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    path = directory / "manifest.json"
+    data = json.loads(path.read_text())
+    change(data)
+    path.write_text(json.dumps(data))
+
+
+def test_a_good_artifact_runs(copy: Path) -> None:
+    engine = open_engine(EngineConfig(model=str(copy), device="cpu", threads=1))
+    result = engine.fill(FillRequest(("x = ", None, "\n"), max_tokens=4))
+    assert result.status in ("ok", "refused") and result.forwards >= 1
+    assert engine.info.provider == "CPUExecutionProvider"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.update(schema=99), "schema 99"),
+        (lambda d: d.update(family="unheard-of"), "family 'unheard-of'"),
+        (lambda d: d.pop("special"), "special is missing"),
+        (lambda d: d["special"].update(fim_prefix=10**9), "outside the vocabulary"),
+        (lambda d: d["special"].update(end=[-1]), "outside the vocabulary"),
+        (lambda d: d["special"].update(end=["x"]), "special.end is a str"),
+        (lambda d: d["graphs"]["canvas"].update(file="../../etc/passwd"), "leads outside"),
+        (lambda d: d["weights"].update(file="/etc/passwd"), "leads outside"),
+        (lambda d: d["weights"].update(file="..\\weights.bin"), "leads outside"),
+        (lambda d: d["weights"].update(file=".."), "leads outside"),
+        (lambda d: d["weights"]["tensors"][0].update(encoding="q99"), "unknown encoding 'q99'"),
+        (lambda d: d["weights"]["tensors"][0]["parts"].update(data=[0, 10**15]), "reaches outside"),
+        (lambda d: d["weights"].update(sha256="short"), "not a sha256"),
+        (lambda d: d.update(canvas_slots=0), "canvas_slots is 0"),
+        (lambda d: d.update(name="../x"), "is not a name"),
+        (lambda d: d["shape"].update(n_layers=True), "n_layers is a bool"),
+    ],
+)
+def test_a_manifest_that_lies_is_refused(copy: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+    edit(copy, change)
+    with pytest.raises(ArtifactError, match=message) as caught:
+        load_manifest(copy)
+    assert "\n" not in str(caught.value)
+
+
+def test_broken_json_is_refused(copy: Path) -> None:
+    (copy / "manifest.json").write_text("{")
+    with pytest.raises(ArtifactError, match="cannot be read"):
+        load_manifest(copy)
+
+
+def test_a_link_out_of_the_directory_is_refused(copy: Path, tmp_path: Path) -> None:
+    outside = tmp_path / "elsewhere.bin"
+    shutil.move(copy / "weights.bin", outside)
+    (copy / "weights.bin").symlink_to(outside)
+    with pytest.raises(ArtifactError, match="link that leads outside"):
+        load_manifest(copy)
+
+
+@pytest.mark.parametrize("name", ["weights.bin", "denoiser.onnx", "tokenizer.json"])
+def test_an_altered_file_is_refused(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(IntegrityError, match=f"{name} was altered"):
+        open_engine(EngineConfig(model=str(copy)))
+
+
+def test_a_truncated_file_is_refused(copy: Path) -> None:
+    path = copy / "weights.bin"
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 1)
+    with pytest.raises(IntegrityError, match="truncated"):
+        verify(copy, full=False)
+
+
+def test_a_missing_file_is_refused(copy: Path) -> None:
+    (copy / "tokenizer.json").unlink()
+    with pytest.raises(ArtifactError, match=r"tokenizer\.json is missing"):
+        verify(copy)
+
+
+@pytest.mark.parametrize("damage", ["truncate", "junk", "empty"])
+def test_a_broken_gguf_leaves_no_artifact(tiny_f32: TinyModel, tmp_path: Path, damage: str) -> None:
+    data = tiny_f32.gguf.read_bytes()
+    broken = tmp_path / "broken.gguf"
+    broken.write_bytes({"truncate": data[: len(data) // 3], "junk": b"junk" * 1000, "empty": b""}[damage])
+    target = tmp_path / "made"
+    target.mkdir()
+    with pytest.raises(ModelError) as caught:
+        assemble(load_manifest(tiny_f32.shipped), broken, target)
+    assert "\n" not in str(caught.value)
+    assert not (target / "manifest.json").exists()
+
+
+def test_other_weights_than_promised_are_refused(tiny_f32: TinyModel, tmp_path: Path) -> None:
+    data = bytearray(tiny_f32.gguf.read_bytes())
+    data[-5] ^= 1  # inside the last tensor
+    changed = tmp_path / "changed.gguf"
+    changed.write_bytes(data)
+    target = tmp_path / "made"
+    target.mkdir()
+    with pytest.raises(IntegrityError, match=r"weights\.bin was altered"):
+        assemble(load_manifest(tiny_f32.shipped), changed, target)
+
+
+def test_an_unknown_model_names_the_known_ones() -> None:
+    with pytest.raises(ModelNotFoundError, match=r"qwen2\.5-coder-0\.5b"):
+        open_engine(EngineConfig(model="no-such-model"))

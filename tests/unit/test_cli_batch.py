@@ -1,0 +1,140 @@
+"""`unmask batch`: one answer for every line, in order, whatever the lines are."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+from typing import Any
+
+import pytest
+
+from engine.config import EngineConfig
+from engine.engine import Engine, open_engine
+from engine.errors import Cancelled
+from engine.types import FillResult
+from lsp_server.cli import batch, requests
+from tests.unit.conftest import Unmask
+
+FAKE = ("--model", "fake:answer=x")
+GOOD = b'{"id": %d, "segments": ["a = ", null, "\\n"]}\n'
+BAD = (
+    b"nope\n",
+    b"[1]\n",
+    b'{"id": %d}\n',
+    b'{"id": %d, "segments": ["no hole"]}\n',
+    b'{"id": %d, "segments": [null], "max_tokens": "x"}\n',
+    b'{"id": %d, "segments": [null], "task": {"kind": "rewrite"}}\n',
+    b'{"id": %d, "segments": ["\\ud83d", null]}\n',
+    b"\xff\xfe\n",
+    b"{" * 5000 + b"\n",
+)
+
+
+def answers(out: bytes) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def test_a_thousand_mixed_lines_are_answered_in_order(unmask: Unmask) -> None:
+    chance = random.Random(7)
+    lines = [GOOD if chance.random() < 0.7 else chance.choice(BAD) for _ in range(1000)]
+    sent = [line % number if b"%d" in line else line for number, line in enumerate(lines)]
+    outcome = unmask("batch", *FAKE, stdin=b"".join(sent))
+    assert (outcome.code, outcome.err) == (0, "")
+    got = answers(outcome.out)
+    assert [answer["id"] for answer in got] == [n if b"%d" in line else None for n, line in enumerate(lines)]
+    assert [answer["status"] for answer in got] == ["ok" if line is GOOD else "error" for line in lines]
+    assert all(set(answer) == set(got[0]) and len(answer) == 10 for answer in got)
+    assert all((answer["reason"] is None) == (answer["status"] == "ok") for answer in got)
+    assert all(answer["fills"] == (["x"] if answer["status"] == "ok" else []) for answer in got)
+
+
+def test_blank_lines_are_skipped_and_the_last_needs_no_newline(unmask: Unmask) -> None:
+    outcome = unmask("batch", *FAKE, stdin=b"\n  \r\n" + GOOD % 1 + b"\n" + (GOOD % 2).rstrip())
+    assert [answer["id"] for answer in answers(outcome.out)] == [1, 2]
+
+
+def test_nothing_in_nothing_out(unmask: Unmask) -> None:
+    outcome = unmask("batch", *FAKE)
+    assert (outcome.code, outcome.out, outcome.err) == (0, b"", "")
+
+
+def test_several_holes_one_answer(unmask: Unmask) -> None:
+    outcome = unmask("batch", *FAKE, stdin=b'{"segments": ["a = ", null, "\\nb = ", null, "\\n"]}')
+    (answer,) = answers(outcome.out)
+    assert (answer["fills"], len(answer["confidence"])) == (["x", "x"], 2)
+
+
+def test_a_refusal_gives_empty_fills_and_the_reason(unmask: Unmask) -> None:
+    outcome = unmask("batch", "--model", "fake:answer=", stdin=GOOD % 1)
+    (answer,) = answers(outcome.out)
+    assert (outcome.code, answer["status"], answer["fills"]) == (0, "refused", [""])
+    assert answer["reason"]
+
+
+def test_too_many_holes_are_an_error_of_that_line(unmask: Unmask) -> None:
+    line = json.dumps({"id": 1, "segments": [None] * 1000}).encode() + b"\n"
+    first, second = answers(unmask("batch", *FAKE, stdin=line + GOOD % 2).out)
+    assert (first["id"], first["status"]) == (1, "error") and "1000" in first["reason"]
+    assert second["status"] == "ok"
+
+
+def test_a_line_of_more_than_16_mib_is_answered_and_dropped(
+    unmask: Unmask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(requests, "MAX_LINE_BYTES", 100)
+    long = b'{"id": 1, "segments": ["' + b"x" * 3_000_000 + b'", null]}\n'
+    first, second, third = answers(unmask("batch", *FAKE, stdin=long + GOOD % 2 + long.rstrip()).out)
+    assert (first["status"], third["status"]) == ("error", "error") and "longer than" in first["reason"]
+    assert (second["id"], second["status"]) == (2, "ok")
+
+
+class Failing:
+    """An engine that fails in one way."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    def fill(self, request: object) -> FillResult:
+        raise self._error
+
+
+def test_a_bug_in_one_line_does_not_take_the_others_down() -> None:
+    out = io.BytesIO()
+    batch.answer_lines(Failing(ZeroDivisionError("oh")), io.BytesIO(GOOD % 1 + GOOD % 2), out)  # type: ignore[arg-type]
+    got = answers(out.getvalue())
+    assert [(answer["id"], answer["status"]) for answer in got] == [(1, "error"), (2, "error")]
+    assert got[0]["reason"] == "internal error: ZeroDivisionError: oh"
+
+
+def test_cancelling_ends_the_run() -> None:
+    with pytest.raises(Cancelled):
+        batch.answer_lines(Failing(Cancelled()), io.BytesIO(GOOD % 1), io.BytesIO())  # type: ignore[arg-type]
+
+
+class OneByOne(io.RawIOBase):
+    """Lines that may be read only once the one before was answered."""
+
+    def __init__(self, lines: list[bytes], answered: io.BytesIO) -> None:
+        self._lines = lines
+        self._answered = answered
+        self.n_read = 0
+
+    def readline(self, size: int | None = -1, /) -> bytes:
+        assert self._answered.getvalue().count(b"\n") == self.n_read
+        if self.n_read == len(self._lines):
+            return b""
+        self.n_read += 1
+        return self._lines[self.n_read - 1]
+
+
+@pytest.fixture
+def engine() -> Engine:
+    return open_engine(EngineConfig(model="fake:answer=x"))
+
+
+def test_each_answer_is_out_before_the_next_line_is_read(engine: Engine) -> None:
+    out = io.BytesIO()
+    lines = OneByOne([GOOD % number for number in range(5)], out)
+    batch.answer_lines(engine, lines, out)  # type: ignore[arg-type]
+    assert (lines.n_read, len(answers(out.getvalue()))) == (5, 5)

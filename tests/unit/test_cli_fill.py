@@ -1,0 +1,187 @@
+"""`unmask fill`: where it fills, what it prints, what it writes, and when it refuses."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lsp_server.cli.fill import unified_diff
+from tests.unit.conftest import Unmask
+
+FAKE = ("--model", "fake:answer=a %2B b")
+SOURCE = "def add(a, b):\n    return \n\n\nprint(add(1, 2))\n"
+
+
+@pytest.fixture
+def source(unmask: Unmask) -> Path:
+    path = Path("add.py")
+    path.write_text(SOURCE, newline="")
+    return path
+
+
+def restored(diff: str, old: str) -> str:
+    """What ``patch`` makes of ``old``: hunks by their line numbers, every removed and kept line checked."""
+    lines = [line + "\n" for line in old.split("\n")]
+    lines[-1] = lines[-1][:-1]
+    result: list[str] = []
+    at = 0
+    _, _, *body = [line + "\n" for line in diff.split("\n")[:-1]]
+    for index, line in enumerate(body):
+        ends_bare = index + 1 < len(body) and body[index + 1].startswith("\\")
+        text = line[1:-1] if ends_bare else line[1:]
+        if header := re.match(r"@@ -(\d+)(?:,(\d+))? ", line):
+            start = int(header[1]) - (header[2] != "0")
+            result += lines[at:start]
+            at = start
+        elif line[0] in " -":
+            assert lines[at] == text
+            at += 1
+            result += [text] if line[0] == " " else []
+        elif line[0] == "+":
+            result.append(text)
+    return "".join(result + lines[at:])
+
+
+def test_a_cursor_is_filled_and_the_whole_file_printed(unmask: Unmask, source: Path) -> None:
+    outcome = unmask("fill", str(source), "--at", "2:12", *FAKE)
+    assert outcome.out.decode() == SOURCE.replace("return ", "return a + b")
+    assert (outcome.code, outcome.err, source.read_text()) == (0, "", SOURCE)
+
+
+def test_a_range_of_lines_is_replaced(unmask: Unmask, source: Path) -> None:
+    outcome = unmask("fill", str(source), "--lines", "5-5", *FAKE)
+    assert outcome.out.decode() == SOURCE.replace("print(add(1, 2))", "a + b")
+
+
+def test_marks_are_filled_in_a_file_and_on_stdin(unmask: Unmask) -> None:
+    Path("two.py").write_text("x = <hole>\ny = <hole>\n")
+    filled = b"x = a + b\ny = a + b\n"
+    assert unmask("fill", "two.py", *FAKE).out == filled
+    assert unmask("fill", "-", *FAKE, stdin=b"x = <hole>\ny = <hole>\n").out == filled
+
+
+def test_the_json_is_the_answer_of_batch(unmask: Unmask) -> None:
+    source = "x = <hole>\ny = 1\n"
+    said = json.loads(unmask("fill", "-", "--json", "--language", "python", *FAKE, stdin=source.encode()).out)
+    request = {"language": "python", "segments": ["x = ", None, "\ny = 1\n"], "single_line": True}
+    answered = json.loads(unmask("batch", *FAKE, stdin=json.dumps(request).encode()).out)
+    assert said["fills"] == ["a + b"]
+    assert {**said, "ms": 0} == {**answered, "ms": 0} and list(said) == list(answered)
+
+
+def test_the_diff_applies(unmask: Unmask, source: Path) -> None:
+    outcome = unmask("fill", str(source), "--at", "2:12", "--diff", *FAKE)
+    diff = outcome.out.decode()
+    assert diff.startswith("--- a/add.py\n+++ b/add.py\n@@ ")
+    assert restored(diff, SOURCE) == SOURCE.replace("return ", "return a + b")
+
+
+LINES = st.lists(
+    st.sampled_from(["a", "b", "", "é\r", "\u2028", "--- x", "@@ -1 +1 @@", "\\ no"]), max_size=12
+)
+
+
+@given(LINES, LINES)
+def test_any_diff_applies(old: list[str], new: list[str]) -> None:
+    before, after = "\n".join(old), "\n".join(new)
+    diff = "".join(unified_diff(before, after, "f"))
+    assert (restored(diff, before) if diff else before) == after
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "tail", "encoding"),
+    [
+        ("crlf.py", "a = 1\r\nb = ", "\r\nc = 3\r\n", "utf-8"),
+        ("mark.py", "\ufeffa = 1\nb = ", "", "utf-8"),
+        ("emoji.js", "// 😀\nlet b = ", ";\n", "utf-8"),
+        ("latin.py", "# coding: latin-1\n# é\nb = ", "\n", "latin-1"),
+        ("wide.py", "# é\r\nb = ", "\r\n", "utf-16"),
+        ("odd.py", "a = 1\rb = 2\x0c\u2028\nb = ", "\n\n\n", "utf-8"),
+    ],
+)
+def test_write_changes_nothing_but_the_hole(
+    unmask: Unmask, name: str, head: str, tail: str, encoding: str
+) -> None:
+    path = Path(name)
+    path.write_bytes(f"{head}<hole>{tail}".encode(encoding))
+    outcome = unmask("fill", name, "--write", *FAKE)
+    assert path.read_bytes() == f"{head}a + b{tail}".encode(encoding)
+    assert (outcome.code, outcome.out) == (0, b"") and f"wrote {name}" in outcome.err
+
+
+@pytest.mark.parametrize("flag", ["--diff", "--json"])
+def test_write_goes_with_diff_and_json(unmask: Unmask, source: Path, flag: str) -> None:
+    outcome = unmask("fill", str(source), "--at", "2:12", "--write", flag, *FAKE)
+    assert outcome.out and "return a + b" in source.read_text()
+
+
+def test_several_lines_take_the_files_newlines(unmask: Unmask) -> None:
+    Path("f.py").write_bytes(b"def f():\r\n    <hole>\r\n")
+    outcome = unmask("fill", "f.py", "--multi-line", "--model", "fake:answer=x = 1%0A    return x")
+    assert outcome.out == b"def f():\r\n    x = 1\r\n    return x\r\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "options", "filled"),
+    [
+        (b"def f():\n    <hole>\n", (), b"def f():\n    x\n    y\n"),
+        (b"def f():\n    <hole>\n", ("--single-line",), b"def f():\n    x\n"),
+        (b"z = <hole> + 1\n", (), b"z = x + 1\n"),
+    ],
+)
+def test_the_place_decides_how_many_lines_unless_told(
+    unmask: Unmask, text: bytes, options: tuple[str, ...], filled: bytes
+) -> None:
+    model = ("--model", "fake:answer=x%0A    y")
+    assert unmask("fill", "-", "--language", "python", *options, *model, stdin=text).out == filled
+
+
+@pytest.mark.parametrize("output", [(), ("--diff",), ("--json",), ("--write",)])
+def test_a_refusal_prints_and_writes_no_text(unmask: Unmask, source: Path, output: tuple[str, ...]) -> None:
+    outcome = unmask("fill", str(source), "--at", "2:12", "--model", "fake:answer=", *output)
+    assert outcome.code == 1 and "nothing to give" in outcome.err
+    assert source.read_text() == SOURCE
+    if "--json" in output:
+        assert json.loads(outcome.out)["status"] == "refused"
+    else:
+        assert outcome.out == b""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("add.py", "--at", "2:99"), "column 99 is outside line 2. Give a column from 1 to 12."),
+        (("add.py", "--at", "99:1"), "line 99 is outside the file. Give a line from 1 to 6."),
+        (("add.py", "--lines", "4-99"), "Give a line from 1 to 6."),
+        (("add.py", "--at", "here"), "LINE:COL"),
+        (("add.py",), "add.py has no <hole>"),
+        (("-", "--write"), "--write needs a file"),
+        (("missing.py", "--at", "1:1"), "there is no file missing.py"),
+        ((".", "--at", "1:1"), "is a directory"),
+        (("binary.py", "--at", "1:1"), "binary.py looks binary"),
+        (("latin.py", "--at", "1:1"), "latin.py is not UTF-8"),
+        (("huge.py", "--at", "1:1"), "huge.py is larger than 16 MiB"),
+        ((".env", "--at", "1:1"), "secrets"),
+    ],
+)
+def test_input_that_cannot_be_used_is_two(
+    unmask: Unmask, source: Path, arguments: tuple[str, ...], named: str
+) -> None:
+    Path("binary.py").write_bytes(b"\x00\x01\x02")
+    Path("latin.py").write_bytes("é = 1\n".encode("latin-1"))
+    Path(".env").write_text("KEY=<hole>\n")
+    with Path("huge.py").open("wb") as file:
+        file.truncate(50 * 2**20)
+    outcome = unmask("fill", *arguments, *FAKE)
+    assert (outcome.code, outcome.out) == (2, b"")
+    assert named in outcome.err and outcome.err.count("\n") == 1
+
+
+def test_an_unknown_declared_encoding_is_read_as_utf_8(unmask: Unmask) -> None:
+    Path("odd.py").write_bytes(b"# coding: klingon\nx = <hole>\n")
+    assert unmask("fill", "odd.py", *FAKE).out == b"# coding: klingon\nx = a + b\n"
