@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 
 from engine.brackets import unmatched
-from engine.languages import Language
+from engine.languages import BlockStyle, Language
 from engine.syntax import error_count
 from engine.text import newline_of, split_lines
 
@@ -25,6 +25,10 @@ PARSES_WORSE = "would not parse"
 
 MIN_LINE_CHARS = 3
 """A line with fewer characters that are not white space (``}``, ``);``) may stand twice for good reasons."""
+
+MAX_TRUSTED_ERRORS = 8
+"""A text with more errors than someone typing makes is full of what its grammar cannot read, such as macros;
+there a right line may well add another."""
 
 _N_REPEATS = 3
 _N_BLOCK_REPEATS = 4
@@ -73,7 +77,7 @@ def judge(
         confidence: geometric mean of the tokens' probabilities, 0 to 1.
         automatic: nobody asked for it: it must be sure, new, and parse no worse than the text without it.
     """
-    if not fill.strip() and not _separates(prefix, fill, suffix):
+    if not fill.strip() and (automatic or not _parts_code(prefix, fill, suffix, language)):
         return NOTHING_TO_ADD
     if not automatic:
         return None
@@ -253,17 +257,22 @@ def _rejoined(prefix: str, kept: str, suffix: str) -> str:
     return kept
 
 
-def _separates(prefix: str, fill: str, suffix: str) -> bool:
-    """Whether white space stands between two words that would be one without it."""
-    return bool(fill) and bool(re.search(r"\w$", prefix) and re.match(r"\w", suffix))
+def _parts_code(prefix: str, fill: str, suffix: str, language: Language) -> bool:
+    """Whether white space says something: it parts two words or two lines of code, or indents one."""
+    if not fill or not _rest_of_line(suffix).strip():
+        return False
+    if prefix[len(_before_line(prefix)) :].strip():
+        return bool(_NEWLINE.search(fill)) or bool(re.search(r"\w\Z", prefix) and re.match(r"\w", suffix))
+    return language.block is BlockStyle.COLON and fill[-1] not in "\r\n"
 
 
 def _parses_worse(prefix: str, fill: str, suffix: str, language: Language) -> bool:
     allowed = _errors(prefix, "", suffix, language)
-    if _errors(prefix, fill, suffix, language) <= allowed:
+    if allowed > MAX_TRUSTED_ERRORS or _errors(prefix, fill, suffix, language) <= allowed:
         return False
     # The first line of something longer is no mistake: look again with what it leaves open closed.
-    closed = (fill.rstrip() + closing for closing in _closings(prefix, fill, language))
+    code = fill.rstrip()
+    closed = (code + closing + fill[len(code) :] for closing in _closings(prefix, fill, language))
     return all(_errors(prefix, whole, suffix, language) > allowed for whole in closed)
 
 

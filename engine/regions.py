@@ -7,6 +7,7 @@ of models, tokens and editors; all offsets are characters.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -230,11 +231,10 @@ def _inside(
             in_string = in_string or _holds(syntax, node, text, char_offset)
     unsure = syntax is None or syntax.root.has_error
     if unsure and not in_comment and not in_string:
-        last = list(pieces(before, language))[-1:]
-        in_comment = (
-            bool(last) and last[0][0] == "#" and last[0][2] == len(before) and not before.endswith("*/")
-        )
-        in_string = ends_in_string(before, language)
+        code = text[:char_offset] if "triple" in language.literals else before
+        last = deque(pieces(before, language), maxlen=1)
+        in_comment = bool(last) and last[0][0] == "#" and last[0][2] == len(before) > before.rfind("*/") + 2
+        in_string = not in_comment and ends_in_string(code, language)
     return in_comment, in_string
 
 
@@ -356,10 +356,9 @@ def _outer_rows(text: str, index: LineIndex, row: int, indent: int) -> set[int]:
     for above in range(row - 1, -1, -1):
         span = index.line_span(above)
         line = text[span.start_char : span.end_char]
-        if line.strip() and indent_of(line) < indent:
+        if indent_of(line) < indent and re.match(r"\s*[^\s)\]}]", line):
+            rows.add(above)
             indent = indent_of(line)
-            if re.search(r"\w", line):
-                rows.add(above)
             if not indent:
                 break
     return rows

@@ -28,5 +28,5 @@ def from_engine(error: UnmaskError) -> JsonRpcException:
 
 
 def without_refusals(record: logging.LogRecord) -> bool:
-    """A logging filter: a refusal is an answer to the user, not a trace in the log."""
-    return not (record.exc_info and isinstance(record.exc_info[1], RequestFailed))
+    """A logging filter: an error that was answered needs no trace in the log."""
+    return not (record.exc_info and isinstance(record.exc_info[1], JsonRpcException))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
+from importlib import metadata
 
 from pygls.capabilities import get_capability
 from pygls.lsp.server import LanguageServer
 
-from lsp_server import __version__
 from lsp_server.documents import Workspace
 from lsp_server.features import (
     code_action,
@@ -48,7 +48,7 @@ class Server(LanguageServer):
         opener: Opener = open_real,
     ) -> None:
         # One thread of pygls's pool reads the standard input; nothing else runs in it.
-        super().__init__("unmask", __version__, protocol_cls=Protocol, max_workers=1)
+        super().__init__("unmask", _version(), protocol_cls=Protocol, max_workers=1)
         self.announcer = Announcer(self)
         self.session = Session(
             environ=os.environ if environ is None else environ,
@@ -84,5 +84,12 @@ class Server(LanguageServer):
 
     def close(self, timeout_s: float) -> bool:
         """End all work; whether its threads have ended within about ``timeout_s`` seconds."""
-        self.watcher.stop()
-        return self.session.close(timeout_s)
+        watcher = self.watcher.close(timeout_s)
+        return self.session.close(timeout_s) and watcher
+
+
+def _version() -> str:
+    try:
+        return metadata.version("unmask")
+    except metadata.PackageNotFoundError:
+        return "0+source"

@@ -71,7 +71,8 @@ def serve_tcp(server: Server, host: str, port: int) -> int:
         UsageError: the address cannot be listened on.
     """
     try:
-        listener = socket.create_server((host, port))
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
     except (OSError, OverflowError) as error:
         raise UsageError(
             f"cannot listen on {host}:{port} ({error})", "Choose another --tcp address."

@@ -24,6 +24,7 @@ class Watcher:
         self._on_change = on_change
         self._files: frozenset[Path] = frozenset()
         self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
 
     def watch(self, files: frozenset[Path]) -> None:
         """Watch these files, which need not exist, in place of those watched so far."""
@@ -35,12 +36,20 @@ class Watcher:
         thread = threading.Thread(
             target=self._run, args=(files, self._stop), name="unmask-watcher", daemon=True
         )
+        self._threads = [thread, *(old for old in self._threads if old.is_alive())]
         thread.start()
 
     def stop(self) -> None:
         """Watch nothing any more."""
         self._stop.set()
         self._files = frozenset()
+
+    def close(self, timeout_s: float) -> bool:
+        """Watch nothing any more; whether every thread has ended within about ``timeout_s`` seconds."""
+        self.stop()
+        for thread in self._threads:
+            thread.join(timeout_s)
+        return not any(thread.is_alive() for thread in self._threads)
 
     def _run(self, files: frozenset[Path], stop: threading.Event) -> None:
         import watchfiles  # noqa: PLC0415 - a native module that `initialize` need not wait for

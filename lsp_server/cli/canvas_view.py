@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import RenderableType
+from rich.markup import escape
 from rich.panel import Panel
 from rich.style import Style
 from rich.syntax import Syntax
@@ -70,6 +71,21 @@ def code(segments: Sequence[str | None], holes: Sequence[list[Piece]], lexer: st
     return highlighted
 
 
+def hole_start(segments: Sequence[str | None], holes: Sequence[list[Piece]], index: int) -> int:
+    """Where hole ``index`` starts in the text of ``code``, in characters."""
+    at = [position for position, segment in enumerate(segments) if segment is None][index]
+    before = sum(len(segment) for segment in segments[:at] if segment is not None)
+    return before + sum(len(text) for hole in holes[:index] for text, _ in hole)
+
+
+def crop(text: Text, n_lines: int, around_char: int) -> Text:
+    """At most ``n_lines`` lines of a text, those around a place, for a low terminal."""
+    lines = text.split("\n")
+    line = text.plain.count("\n", 0, around_char)
+    first = max(0, min(line - n_lines // 2, len(lines) - n_lines))
+    return Text("\n").join(lines[first : first + max(n_lines, 1)])
+
+
 def _stylize_visible(text: Text, start_char: int, end_char: int, style: Style) -> None:
     """Style a range line by line, without the indentation and line ends in it."""
     at = start_char
@@ -87,9 +103,9 @@ def panel(title: str, body: Text, caption: str) -> RenderableType:
 
 
 def caption(result: FillResult) -> str:
-    """One line about a result."""
+    """One line about a result, as console markup."""
     if result.status != "ok":
-        return f"[red]{result.status}[/]: {result.reason}"
+        return f"[red]{result.status}[/]: {escape(result.reason or '')}"
     cached = f" · {result.cached_tokens} cached" if result.cached_tokens else ""
     return (
         f"[bold green]{result.ms:,.0f} ms[/] · {result.tokens} tokens in {result.forwards} passes"

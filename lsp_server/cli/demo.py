@@ -43,13 +43,11 @@ class Sample:
         name: file name, such as ``cart.js``.
         about: what there is to see, in a few words.
         language: LSP language identifier; also the highlighter's name for it.
-        multi_line: whether its holes take several lines.
     """
 
     name: str
     about: str
     language: str
-    multi_line: bool = False
 
     def segments(self) -> tuple[str | None, ...]:
         """The text, None where a hole is."""
@@ -63,7 +61,7 @@ class Sample:
 SAMPLES = (
     Sample("intervals.py", "one expression, from both sides", "python"),
     Sample("cart.js", "a branch that mirrors the one above", "javascript"),
-    Sample("stack.go", "a condition", "go"),
+    Sample("stack.go", "two lines that belong together", "go"),
     Sample("words.rs", "a statement that needs what follows", "rust"),
     Sample("emitter.ts", "what the comment promises", "typescript"),
     Sample("account.py", "two holes, one request", "python"),
@@ -71,7 +69,7 @@ SAMPLES = (
 
 NEXT = (
     ("unmask fill FILE --at LINE:COL --diff", "fill in a file of yours"),
-    ("unmask serve", "what your editor starts; `unmask doctor` says if all is well"),
+    ("unmask serve", "what your editor starts"),
     ("unmask bench", "how fast this machine is"),
 )
 
@@ -100,10 +98,13 @@ def run(args: argparse.Namespace) -> int:
     console = Console(file=sys.stdout, highlight=False)
     tour = Tour(console, animated=console.is_terminal and not args.no_animation)
     tour.welcome()
+    console.print(f"loading {settings.engine.model} …", style="dim", markup=False)
     with options.loaded_engine(settings.engine) as engine:
         info = engine.info
         console.print(
-            f"[dim]{info.name}, {info.quantization}, on {info.provider}: {info.provider_reason}[/]\n"
+            f"{info.name}, {info.quantization}, on {info.provider}: {info.provider_reason}\n",
+            style="dim",
+            markup=False,
         )
         results = [tour.show(engine, sample) for sample in samples]
     tour.farewell(samples, results)
@@ -144,10 +145,8 @@ class Tour:
 
     def show(self, engine: Engine, sample: Sample) -> FillResult:
         """Fill one sample on the screen."""
-        request = FillRequest(
-            sample.segments(), language=sample.language, single_line=not sample.multi_line, max_tokens=48
-        )
-        scene = _Scene(sample, request)
+        request = FillRequest(sample.segments(), language=sample.language, single_line=True, max_tokens=48)
+        scene = _Scene(sample, request, self._console.height - 2 if self._animated else None)
         if not self._animated:
             self._console.print(scene.picture("to fill"))
             result = engine.fill(request)
@@ -179,19 +178,28 @@ class Tour:
 
 
 class _Scene:
-    """One sample on the screen: the state of each of its holes."""
+    """One sample on the screen: the state of each of its holes.
 
-    def __init__(self, sample: Sample, request: FillRequest) -> None:
+    Args:
+        sample: what is shown.
+        request: what is asked of the engine.
+        height: the lines there are for code; None for as many as it takes.
+    """
+
+    def __init__(self, sample: Sample, request: FillRequest, height: int | None) -> None:
         from lsp_server.cli import canvas_view as view
 
         self._view = view
         self._sample = sample
         self._segments = request.segments
         self._holes = [view.masked() for _ in range(request.n_holes)]
+        self._height = height
+        self._active = 0
         self._caption = ""
 
     def apply(self, frame: CanvasFrame) -> None:
         """Show a hole after one more step."""
+        self._active = frame.hole
         self._holes[frame.hole] = self._view.settling(frame)
         self._caption = f"step {frame.step}"
 
@@ -207,6 +215,9 @@ class _Scene:
         """The scene as it is now."""
         title = f"[bold]{self._sample.name}[/]  [dim]{self._sample.about}[/]"
         body = self._view.code(self._segments, self._holes, self._sample.language)
+        if self._height is not None:
+            around_char = self._view.hole_start(self._segments, self._holes, self._active)
+            body = self._view.crop(body, self._height - 2, around_char)
         return self._view.panel(title, body, caption or self._caption)
 
 

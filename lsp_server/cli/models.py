@@ -126,9 +126,8 @@ def _list(args: argparse.Namespace) -> int:
     rows = [("NAME", "SIZE", "LICENCE", "WEIGHTS", "ARTIFACT", "")]
     for model in models:
         weights = "here" if model["weights"] else "not here"
-        artifact = (
-            "built" if model["artifact"] else "not built" if model["graphs_shipped"] else "not in this version"
-        )
+        unbuilt = "not built" if model["graphs_shipped"] else "not in this version"
+        artifact = "built" if model["artifact"] else unbuilt
         remark = "default" if model["name"] == DEFAULT_MODEL else ""
         rows.append((model["name"], model["size"], model["licence"], weights, artifact, remark))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _WORD = re.compile(r"\w*\Z")
 _LINE_CHARS = 2_000
-_TRIGGERS = [".", "(", "=", ":", " "]
+_TRIGGERS = [".", "("]
 
 
 def register(server: Server) -> None:

@@ -58,7 +58,7 @@ async def initialized(ls: Server, _params: types.InitializedParams) -> None:
         ls.client_register_capability(types.RegistrationParams([registration]))
     await _pull(ls)
     ls.session.start()
-    _watch(ls)
+    _settle(ls)
 
 
 def shutdown(ls: Server, _params: object) -> None:
@@ -74,13 +74,13 @@ async def did_change_configuration(ls: Server, params: types.DidChangeConfigurat
         section = pushed.get(SECTION)
         ls.session.configure(_read(ls, section), {})
     await _pull(ls)
-    _watch(ls)
+    _settle(ls)
 
 
 def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
     """Take the folders as they are now."""
     ls.session.set_folders(folder.uri for folder in ls.workspace.folders.values())
-    _watch(ls)
+    _settle(ls)
 
 
 def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
@@ -97,11 +97,13 @@ def files_changed(ls: Server, names: frozenset[str]) -> None:
         ls.session.reload()
     else:
         ls.session.refresh()
-    _watch(ls)
+    _settle(ls)
 
 
-def _watch(ls: Server) -> None:
+def _settle(ls: Server) -> None:
+    """Have what follows from the settings outside the session follow them."""
     ls.watcher.watch(ls.session.watched())
+    logging.getLogger("lsp_server").setLevel(ls.session.elsewhere.log_level.upper())
 
 
 async def _pull(ls: Server) -> None:

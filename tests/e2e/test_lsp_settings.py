@@ -89,6 +89,9 @@ def test_a_model_that_cannot_be_had_is_said_once_and_a_reload_tries_again(start:
     assert "no-such-model" in failed["message"]
     client.open(URI, COPIED)
     assert inserted(client, URI) == []
+    said = [params["message"] for method, params in client.notifications if method == "window/showMessage"]
+    assert len(said) == 1
+    assert "no-such-model" in said[0]
     client.notifications.clear()
     client.call("workspace/executeCommand", {"command": "unmask.reload"})
     client.wait_for_state("failed")
@@ -156,6 +159,15 @@ def test_a_changed_unmask_toml_takes_effect_without_dropping_a_request(start: St
     )
     assert inserted(client, uri, 2, 4) == ["two"]
     assert client.leave() == 0
+
+
+def test_a_changed_model_is_opened_anew_while_the_old_one_answers(client: Client):
+    client.initialize()
+    client.open(URI, COPIED)
+    change = {"uri": "file:///models/mine/manifest.json", "type": 2}
+    client.notify("workspace/didChangeWatchedFiles", {"changes": [change]})
+    assert inserted(client, URI) == ["o(1)"]
+    client.wait_for("unmask/status", lambda status: status["reloading"])
 
 
 def test_several_roots_have_their_own_settings(start: Start, tmp_path: Path):

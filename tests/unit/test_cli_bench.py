@@ -55,7 +55,7 @@ class Watched:
 
     def __init__(self) -> None:
         self.calls: list[FillRequest | None] = []
-        self._ms = iter([1.0] + [100.0, 20.0, 30.0, 300.0, 10.0, 50.0, 110.0, 40.0, 31.0])
+        self._ms = iter([1.0, 100.0, 20.0, 30.0, 300.0, 10.0, 50.0, 110.0, 40.0, 31.0])
 
     def forget(self) -> None:
         self.calls.append(None)

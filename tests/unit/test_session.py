@@ -356,6 +356,18 @@ async def test_a_reload_that_fails_keeps_the_old_engine(tmp_path: Path):
     assert desk.session.close(TIMEOUT_S)
 
 
+def test_what_is_watched(desk: Desk, tmp_path: Path):
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "project" / ".git").mkdir(parents=True)
+    desk.session.set_folders([(tmp_path / "project").as_uri()])
+    desk.start(model=str(tmp_path / "weights"))
+    assert desk.session.watched() == {
+        tmp_path / "user.toml",
+        tmp_path / "project" / "unmask.toml",
+        tmp_path / "weights" / "manifest.json",
+    }
+
+
 def test_settings_that_do_not_concern_the_engine_leave_it_be(desk: Desk):
     desk.start()
     desk.session.configure(Options(max_tokens=3, exclude=("x",)), {})

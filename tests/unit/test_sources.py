@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import errno
+import functools
 import hashlib
 import html
 import io
@@ -22,8 +23,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import httpx
-import huggingface_hub
 import pytest
+from huggingface_hub import constants as hub_constants
 
 from engine import sources
 from engine.catalog import BaseModel, WheelSet
@@ -61,10 +62,11 @@ def wheel_of(members: dict[str, bytes], packing: int = zipfile.ZIP_DEFLATED) -> 
     target = io.BytesIO()
     with zipfile.ZipFile(target, "w", packing) as archive:
         for name, content in members.items():
-            archive.writestr(name, content)
+            archive.writestr(zipfile.ZipInfo(name), content, packing)
     return target.getvalue()
 
 
+@functools.cache
 def piece_wheel(number: int) -> bytes:
     return wheel_of(
         {
@@ -187,7 +189,7 @@ def site(monkeypatch, tmp_path) -> Iterator[Site]:
     site = Site(files={HUB_PATH: CONTENT, **{path: piece_wheel(n) for n, path in enumerate(WHEEL_PATHS, 1)}})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler_for(site))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     site.url = f"http://127.0.0.1:{server.server_port}"
     for variable in ("ALL_PROXY", "HTTP_PROXY", "all_proxy", "http_proxy"):
@@ -195,9 +197,9 @@ def site(monkeypatch, tmp_path) -> Iterator[Site]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     monkeypatch.setenv("HF_ENDPOINT", site.url)
     monkeypatch.setenv("UNMASK_INDEX_URL", f"{site.url}/simple")
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub cache"))
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", False)
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
+    monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "hub cache"))
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setattr(hub_constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
     monkeypatch.setattr(sources, "_POLL_S", 0.01)
     monkeypatch.setattr(sources, "_PAUSE_S", 0.01)
     yield site
@@ -378,7 +380,7 @@ def test_the_hubs_own_cache_serves_offline_without_a_second_copy(site, store, no
 
 
 def test_the_hubs_own_offline_switch_is_respected(site, store, monkeypatch):
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(SourceError, match="offline"):
         pull(BASE, store, order=("hub",))
     assert site.asked == []
