@@ -22,7 +22,7 @@ from engine.types import Progress, ProgressListener
 SCHEMA = 1
 MANIFEST_FILE = "manifest.json"
 FAMILY = "context-canvas"
-_REMEDY = "Remove the directory and run `unmask models pull` again."
+_REMEDY = "Make it again: `unmask models pull NAME`, or `unmask export`."
 _CHUNK = 1 << 22
 
 T = TypeVar("T")
@@ -106,7 +106,9 @@ class Manifest:
     @property
     def files(self) -> tuple[FileEntry, ...]:
         """Every file of the artifact once."""
-        return tuple({entry.file: entry for entry in (*self.graphs.values(), self.tokenizer, self.weights)}.values())
+        return tuple(
+            {entry.file: entry for entry in (*self.graphs.values(), self.tokenizer, self.weights)}.values()
+        )
 
     def path(self, entry: FileEntry) -> Path:
         """Where a file lies."""
@@ -129,9 +131,7 @@ def load_manifest(directory: Path) -> Manifest:
     return _Reader(path).manifest(data)
 
 
-def verify(
-    directory: Path, *, full: bool = True, progress: ProgressListener | None = None
-) -> Manifest:
+def verify(directory: Path, *, full: bool = True, progress: ProgressListener | None = None) -> Manifest:
     """Check the files of an artifact against its manifest.
 
     Args:
@@ -152,11 +152,11 @@ def verify(
             raise ArtifactError(f"{path} is missing", _REMEDY)
         if path.stat().st_size != entry.n_bytes:
             raise IntegrityError(
-                f"{path} has {path.stat().st_size:,} bytes and not {entry.n_bytes:,}: truncated or replaced", _REMEDY
+                f"{path} has {path.stat().st_size:,} bytes and not {entry.n_bytes:,}: truncated or replaced",
+                _REMEDY,
             )
         if full or entry is not manifest.weights:
-            base = done
-            actual = sha256_of(path, lambda n, base=base: _report(progress, base + n, total))
+            actual = sha256_of(path, _Counting(progress, done, total))
             if actual != entry.sha256:
                 raise IntegrityError(f"{path} was altered: its sha256 is not the manifest's", _REMEDY)
         done += entry.n_bytes
@@ -175,9 +175,17 @@ def sha256_of(path: Path, progress: Callable[[int], None] | None = None) -> str:
     return digest.hexdigest()
 
 
-def _report(progress: ProgressListener | None, done: int, total: int) -> None:
-    if progress is not None:
-        progress(Progress("verify", done, total))
+@dataclass(frozen=True, slots=True)
+class _Counting:
+    """Tells a listener of bytes hashed, those of earlier files included."""
+
+    listener: ProgressListener | None
+    before: int
+    total: int
+
+    def __call__(self, done: int) -> None:
+        if self.listener is not None:
+            self.listener(Progress("verify", self.before + done, self.total))
 
 
 class _Reader:
@@ -191,7 +199,8 @@ class _Reader:
         schema = self._get(root, "schema", int)
         if schema != SCHEMA:
             raise ArtifactError(
-                f"{self._path} has schema {schema}; this version reads {SCHEMA}", "Export it again, or update Unmask."
+                f"{self._path} has schema {schema}; this version reads {SCHEMA}",
+                "Export it again, or update Unmask.",
             )
         family = self._get(root, "family", str)
         if family != FAMILY:
@@ -241,14 +250,14 @@ class _Reader:
             raise self._bad(f"tensor {name!r} has the unknown encoding {encoding!r}")
         shape = tuple(self._typed(n, int, f"shape of {name}") for n in self._get(data, "shape", list))
         parts: dict[str, tuple[int, int]] = {}
-        for part in part_shapes(shape, encoding):  # type: ignore[arg-type]  # checked above
+        for part in part_shapes(shape, encoding):
             place = self._get(self._get(data, "parts", dict), part, list)
             offset, length = (self._typed(n, int, f"parts of {name}") for n in place)
             if offset < 0 or length < 0 or offset + length > n_bytes:
                 raise self._bad(f"tensor {name!r} reaches outside the weights file")
             parts[part] = (offset, length)
         sources = tuple(self._typed(s, str, f"sources of {name}") for s in self._get(data, "sources", list))
-        return TensorEntry(name, shape, encoding, sources, parts)  # type: ignore[arg-type]
+        return TensorEntry(name, shape, encoding, sources, parts)
 
     def _file(self, data: Mapping[str, Any]) -> FileEntry:
         file = self._get(data, "file", str)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -89,7 +88,9 @@ def build_artifact(
     if (target / MANIFEST_FILE).is_file():
         return target
     if manifest.base_sha256 != base.sha256:
-        raise ArtifactError(f"the graphs shipped for {base.name} belong to other base weights", "Reinstall Unmask.")
+        raise ArtifactError(
+            f"the graphs shipped for {base.name} belong to other base weights", "Reinstall Unmask."
+        )
     store.check_writable()
     store.check_space(manifest.weights.n_bytes + (64 << 20))
     try:
@@ -100,7 +101,9 @@ def build_artifact(
             assemble(manifest, gguf_path, made, progress=progress, cancel=cancel)
             _publish(made, target)
     except OSError as error:
-        raise StoreError(f"{target.parent} cannot be written ({error})", "Free some space or set UNMASK_CACHE_DIR.") from error
+        raise StoreError(
+            f"{target.parent} cannot be written ({error})", "Free some space or set UNMASK_CACHE_DIR."
+        ) from error
     return target
 
 
@@ -117,7 +120,7 @@ def assemble(
     Raises:
         IntegrityError: a file is not what the manifest promises.
     """
-    import gguf
+    import gguf  # noqa: PLC0415  (slow to import, used once in an artifact's life)
 
     try:
         reader = gguf.GGUFReader(str(gguf_path))
@@ -150,14 +153,14 @@ def write_weights(
                 raise IntegrityError(f"tensor {entry.name} has shape {matrix.shape} and not {entry.shape}")
             for part, array in encode(matrix, entry.encoding).items():
                 file.seek(entry.parts[part][0])
-                file.write(memoryview(np.ascontiguousarray(array)).cast("B"))
+                file.write(np.ascontiguousarray(array).tobytes())
             if progress is not None:
                 progress(Progress("assemble", file.tell(), manifest.weights.n_bytes))
 
 
 def dequantize(tensor: Any) -> npt.NDArray[np.float32]:
     """A GGUF tensor as float32, in row-major order."""
-    import gguf
+    import gguf  # noqa: PLC0415  (see assemble)
 
     shape = tuple(int(n) for n in reversed(tensor.shape))
     values = gguf.quants.dequantize(tensor.data, tensor.tensor_type)
@@ -204,7 +207,12 @@ def tokenizer_json(reader: gguf.GGUFReader) -> bytes:
                 {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
             ],
         },
-        "decoder": {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": False, "use_regex": False},
+        "decoder": {
+            "type": "ByteLevel",
+            "add_prefix_space": False,
+            "trim_offsets": False,
+            "use_regex": False,
+        },
         "model": {
             "type": "BPE",
             "vocab": {token: i for i, token in enumerate(tokens) if i not in special},
@@ -225,7 +233,7 @@ def _strings(field: Any) -> Iterator[str]:
 def _publish(made: Path, target: Path) -> None:
     """Move a finished directory to its name; if another process was first, its work stands."""
     try:
-        os.replace(made, target)
+        made.replace(target)
     except OSError:
         if not (target / MANIFEST_FILE).is_file():
             raise

@@ -38,7 +38,7 @@ class ContextCache:
     @property
     def capacity(self) -> int:
         """Tokens the buffers have room for."""
-        return self.arrays[0].shape[1]
+        return int(self.arrays[0].shape[1])
 
     @property
     def n_bytes(self) -> int:
@@ -46,7 +46,7 @@ class ContextCache:
         return sum(array.nbytes for array in self.arrays)
 
     def append(self, ids: Sequence[int], new: Sequence[FloatArray]) -> None:
-        """Store the entries of tokens that follow; ``new`` is one ``[n_heads, n_new, head_dim]`` per array."""
+        """Store the entries of tokens that follow; ``new`` is one ``[n_heads, n_new, head_dim]`` an array."""
         start, end = len(self.ids), len(self.ids) + len(ids)
         if end > self.capacity:
             self._grow(-(-end // BUCKET) * BUCKET)

@@ -50,9 +50,7 @@ class CausalDenoiser:
     def __init__(self, model: Model, max_cache_bytes: int) -> None:
         manifest = model.manifest
         self._model = model
-        self._pool = CachePool(
-            2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes
-        )
+        self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
         self._last_logits: FloatArray = np.zeros(0, dtype=np.float32)

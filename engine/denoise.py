@@ -7,20 +7,34 @@ or ONNX; what "the end" is beyond the model's own end tokens is asked of the cal
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser
 from engine.schedule import choose
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
-from engine.unmask import best_tokens, hold_to
+from engine.unmask import best_tokens, hold_to, prefer_others
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
+
+
+@dataclass(frozen=True, slots=True)
+class Avoided:
+    """Tokens a text should not begin with.
+
+    Attributes:
+        tokens: their ids ``[n]``.
+        alternative: they are taken all the same if no other is at least this probable.
+    """
+
+    tokens: npt.NDArray[np.int64]
+    alternative: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +65,7 @@ def denoise(
     stop: StopRule,
     cancel: CancelToken,
     deadline: Deadline,
+    avoid: Sequence[Avoided] = (),
     on_step: Callable[[Canvas, int], None] | None = None,
 ) -> Denoised:
     """Fill one canvas after the denoiser's current context.
@@ -63,6 +78,7 @@ def denoise(
         stop: see ``StopRule``.
         cancel: polled at every pass.
         deadline: checked after every step; at least one step is made.
+        avoid: what the text should not begin with.
         on_step: called with the canvas and the step's number after each step.
 
     Raises:
@@ -76,7 +92,18 @@ def denoise(
         prediction = denoiser.predict(canvas, cancel)
         forwards += prediction.forwards
         step += 1
-        canvas = _commit(denoiser, codec, canvas, prediction.slots, prediction.logits, heal)
+        slots, logits = prediction.slots, prediction.logits
+        missing = heal[len(codec.decode_bytes(canvas.settled)) :]
+        if missing:  # the healed piece comes first, and alone
+            slots, logits = slots[:1], hold_to(logits[0], codec.continuing(missing))[None]
+        if avoid and not codec.decode_bytes(canvas.settled)[len(heal) :].strip():
+            first = logits[0]
+            for avoided in avoid:
+                first = prefer_others(first, avoided.tokens, avoided.alternative)
+            logits = np.concatenate([first[None], logits[1:]])
+        tokens, confidence = best_tokens(logits)
+        chosen = choose(confidence, denoiser.commit_rule)
+        canvas = canvas.commit(slots[chosen], tokens[chosen], confidence[chosen])
         settled = canvas.settled
         ended = _ended(settled, denoiser.special.end)
         healed = _n_heal_tokens(settled, codec, heal)
@@ -96,26 +123,9 @@ def denoise(
 
     settled = canvas.settled[: _ended(canvas.settled, denoiser.special.end)]
     text = codec.decode(settled)
-    probabilities = canvas.confidence[: len(settled)]
-    confidence = float(np.exp(np.log(np.maximum(probabilities, 1e-9)).mean())) if settled else 1.0
-    return Denoised(text[:end_char], tuple(settled), confidence, forwards, stopped)
-
-
-def _commit(
-    denoiser: Denoiser,
-    codec: TokenCodec,
-    canvas: Canvas,
-    slots: np.ndarray[tuple[int], np.dtype[np.int64]],
-    logits: np.ndarray[tuple[int, int], np.dtype[np.float32]],
-    heal: bytes,
-) -> Canvas:
-    """Commit what the rule chooses; while the healed piece is unfinished, the leftmost slot alone."""
-    missing = heal[len(codec.decode_bytes(canvas.settled)) :]
-    if missing:
-        slots, logits = slots[:1], hold_to(logits[0], codec.continuing(missing))[None]
-    tokens, confidence = best_tokens(logits)
-    chosen = choose(confidence, denoiser.commit_rule)
-    return canvas.commit(slots[chosen], tokens[chosen], confidence[chosen])
+    log_probabilities = np.log(np.maximum(canvas.confidence[: len(settled)], 1e-9))
+    mean_confidence = float(np.exp(log_probabilities.mean())) if settled else 1.0
+    return Denoised(text[:end_char], tuple(settled), mean_confidence, forwards, stopped)
 
 
 def _ended(tokens: list[int], end: frozenset[int]) -> int:

@@ -76,7 +76,9 @@ def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
 def _q4(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     blocks = _blocks(matrix)
     largest = np.take_along_axis(blocks, np.abs(blocks).argmax(axis=-1)[..., None], axis=-1)[..., 0]
-    scales = (largest / np.float32(-8)).astype(np.float32)  # the largest value gets the code that reaches furthest
+    scales = (largest / np.float32(-8)).astype(
+        np.float32
+    )  # the largest value gets the code that reaches furthest
     codes = np.clip(np.rint(blocks / _divisor(scales)) + np.float32(8), 0, 15).astype(np.uint8)
     return {"codes": codes[..., 0::2] | (codes[..., 1::2] << 4), "scales": scales}
 

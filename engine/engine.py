@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
 
 from engine import accept, languages, regions
 from engine.canvas import MASKED, Canvas
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.denoise import Denoised, denoise
+from engine.denoise import Avoided, Denoised, denoise
 from engine.denoiser import Denoiser
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
@@ -32,6 +35,12 @@ from engine.types import (
 )
 
 MAX_HOLES = 64
+
+BLANK_ALTERNATIVE = 0.05
+"""A hole that somebody asked to fill is left blank only if no text is at least this probable."""
+
+STAND_IN = "..."
+"""Left out altogether, later holes read as finished blank code, and the model imitates it (results log)."""
 
 _EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
@@ -123,7 +132,7 @@ class Engine:
         on_frame: FrameListener | None,
     ) -> _Filled:
         prefix = "".join(text or "" for text in segments[:at])
-        suffix = "".join(text or "" for text in segments[at + 1 :])
+        suffix = _text_after(segments, at)
         layout = lay_out(
             prefix,
             suffix,
@@ -140,6 +149,9 @@ class Engine:
             if on_frame is not None:
                 on_frame(self._frame(canvas, layout.heal, hole, step))
 
+        avoid = [] if request.automatic else [self._blank]
+        if None in segments[at + 1 :]:
+            avoid.insert(0, self._stand_in)
         denoised = denoise(
             self._denoiser,
             self._codec,
@@ -148,6 +160,7 @@ class Engine:
             stop=stop_rule(request, language, prefix, piece, suffix),
             cancel=cancel,
             deadline=deadline,
+            avoid=avoid,
             on_step=show,
         )
         fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
@@ -165,6 +178,17 @@ class Engine:
             cached_tokens=encoded.cached_tokens,
             forwards=encoded.forwards + denoised.forwards,
         )
+
+    @cached_property
+    def _blank(self) -> Avoided:
+        """Beginnings that leave a hole blank."""
+        end = np.array(sorted(self._denoiser.special.end), dtype=np.int64)
+        return Avoided(np.concatenate([end, self._codec.line_ends]), BLANK_ALTERNATIVE)
+
+    @cached_property
+    def _stand_in(self) -> Avoided:
+        """Beginnings that imitate what stands for later holes."""
+        return Avoided(self._codec.beginning_with(STAND_IN), 0.0)
 
     def _frame(self, canvas: Canvas, heal: bytes, hole: int, step: int) -> CanvasFrame:
         """The canvas as text; the healed piece is not shown, it stands in the file already."""
@@ -196,7 +220,7 @@ def open_engine(
     if config.model.partition(":")[0] == FAKE_MODEL:
         fake = FakeDenoiser.from_name(config.model)
         return Engine(fake, fake.codec, config.context_tokens)
-    from engine.loading import load_denoiser  # ONNX Runtime is imported when a model is
+    from engine.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
 
     denoiser, codec = load_denoiser(config, progress=progress, cancel=cancel)
     return Engine(denoiser, codec, config.context_tokens)
@@ -207,6 +231,11 @@ def _check(request: FillRequest) -> None:
         raise UsageError(f"{request.n_holes} holes", f"A request takes 1 to {MAX_HOLES} of them.")
     if request.max_tokens < 1:
         raise UsageError(f"max_tokens is {request.max_tokens}", "Ask for at least 1.")
+
+
+def _text_after(segments: list[str | None], at: int) -> str:
+    """The text after a hole; the base model, which knows one hole only, sees later ones as ``STAND_IN``."""
+    return "".join(STAND_IN if text is None else text for text in segments[at + 1 :])
 
 
 def _result(filled: list[_Filled], ms: float) -> FillResult:

@@ -92,7 +92,7 @@ class BackendError(UnmaskError):
     exit_code = 4
 
 
-class Cancelled(UnmaskError):
+class Cancelled(UnmaskError):  # noqa: N818  (an event, as in concurrent.futures)
     """Asked to stop; nothing was changed."""
 
     exit_code = 130

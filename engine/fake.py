@@ -103,5 +103,9 @@ class FakeDenoiser:
             return self._answer
         *earlier, line = prefix.split("\n")
         start = line.lstrip()
-        copies = (old.lstrip()[len(start) :] for old in reversed(earlier) if old.lstrip().startswith(start) and start)
+        copies = (
+            old.lstrip()[len(start) :]
+            for old in reversed(earlier)
+            if old.lstrip().startswith(start) and start
+        )
         return next((copy for copy in copies if copy.strip()), "value")

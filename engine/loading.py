@@ -38,7 +38,7 @@ def load_denoiser(
 def find_artifact(
     config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
 ) -> Path:
-    """The directory of the artifact a configuration names; fetched and assembled where it is not there yet."""
+    """The artifact a configuration names; fetched and assembled where it is not there yet."""
     as_path = Path(config.model)
     if (as_path / MANIFEST_FILE).is_file():
         return as_path

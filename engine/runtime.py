@@ -32,6 +32,11 @@ FloatArray = npt.NDArray[np.float32]
 IntArray = npt.NDArray[np.int64]
 
 
+def available_providers() -> tuple[str, ...]:
+    """The execution providers this build of ONNX Runtime has, whether or not they work here."""
+    return tuple(ort.get_available_providers())
+
+
 def choose_provider(device: Device) -> Provider:
     """The execution provider for a device setting.
 
@@ -44,12 +49,14 @@ def choose_provider(device: Device) -> Provider:
     if missing is None:
         return Provider(CUDA, "an NVIDIA driver and the CUDA provider are present")
     if device == "cuda":
-        raise BackendError(f"device=cuda cannot be used: {missing}", "Use device=auto, or install what is missing.")
+        raise BackendError(
+            f"device=cuda cannot be used: {missing}", "Use device=auto, or install what is missing."
+        )
     return Provider(CPU, missing)
 
 
 def _why_no_cuda() -> str | None:
-    if CUDA not in ort.get_available_providers():
+    if CUDA not in available_providers():
         return "this build of ONNX Runtime has no CUDA provider"
     driver = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
@@ -90,7 +97,9 @@ class OnnxModel:
             self.provider = Provider(used, "the CUDA provider did not start (its libraries are missing)")
         self._past_names = [i.name for i in self._session.get_inputs() if i.name.startswith("past_")]
         if len(self._past_names) != 2 * manifest.n_layers:
-            raise BackendError(f"{path.name} has {len(self._past_names)} cache inputs", "Pull the model again.")
+            raise BackendError(
+                f"{path.name} has {len(self._past_names)} cache inputs", "Pull the model again."
+            )
 
     def forward(
         self, cache: ContextCache, ids: Sequence[int], *, rows: Sequence[int], causal: bool = True

@@ -33,7 +33,7 @@ def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str,
         *_, last, rest = fill.split("\n")
         if not rest and last.strip() == next_line and len(next_line) >= MIN_REPEAT_CHARS:
             return len(text) - len(last) - 1
-        if request.automatic:
+        if request.within_block:
             kept = end_of_statement(prefix, fill, language)
             if len(kept) < len(fill.rstrip()):
                 return len(piece) + len(kept)

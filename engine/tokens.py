@@ -107,6 +107,20 @@ class TokenCodec:
         return table
 
     @cached_property
+    def line_ends(self) -> npt.NDArray[np.int64]:
+        """Ids of the tokens that are white space with a line end in it. Shape ``[n]``."""
+        return np.array(
+            [i for i, data in enumerate(self.token_bytes) if b"\n" in data and not data.strip()],
+            dtype=np.int64,
+        )
+
+    def beginning_with(self, text: str) -> npt.NDArray[np.int64]:
+        """Ids of the tokens that, leading white space aside, begin with a text. Shape ``[n]``."""
+        wanted = text.encode("utf-8")
+        found = [i for i, data in enumerate(self.token_bytes) if data.lstrip().startswith(wanted)]
+        return np.array(found, dtype=np.int64)
+
+    @cached_property
     def _sorted_tokens(self) -> tuple[list[bytes], npt.NDArray[np.int64]]:
         order = sorted((data, index) for index, data in enumerate(self.token_bytes) if data)
         return [data for data, _ in order], np.array([index for _, index in order], dtype=np.int64)
@@ -121,7 +135,9 @@ class TokenCodec:
         low = bisect_left(texts, wanted)
         high = bisect_left(texts, wanted + b"\xff" * 8, lo=low)
         shorter = [self._exact(wanted[:n]) for n in range(1, len(wanted))]
-        return np.concatenate([ids[low:high], np.array([i for i in shorter if i is not None], dtype=np.int64)])
+        return np.concatenate(
+            [ids[low:high], np.array([i for i in shorter if i is not None], dtype=np.int64)]
+        )
 
     def _exact(self, data: bytes) -> int | None:
         texts, ids = self._sorted_tokens

@@ -40,6 +40,7 @@ class FillRequest:
         deadline_ms: milliseconds from the start of the call after which the best valid answer so
             far is returned; None for no limit.
         automatic: asked for by typing, not by the user; the accept gate is strict then.
+        within_block: stop a fill of several lines where the block that its hole stands in ends.
         heal: complete the half-typed token before a hole and do not restart it.
     """
 
@@ -49,6 +50,7 @@ class FillRequest:
     max_tokens: int = 64
     deadline_ms: float | None = None
     automatic: bool = False
+    within_block: bool = False
     heal: bool = True
 
     @property

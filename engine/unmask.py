@@ -38,3 +38,23 @@ def hold_to(logits: FloatArray, allowed: IntArray) -> FloatArray:
     held = np.full_like(logits, -np.inf)
     held[allowed] = logits[allowed]
     return held
+
+
+def prefer_others(logits: FloatArray, avoid: IntArray, alternative: float) -> FloatArray:
+    """A row without the tokens to avoid, if one of them is the best and another is probable enough.
+
+    Args:
+        logits: ``[n_vocab]``.
+        avoid: token ids ``[n_avoid]``.
+        alternative: probability the best other token must have.
+
+    Returns:
+        ``[n_vocab]``: the same row, or one without the tokens to avoid.
+    """
+    if not np.isin(logits.argmax(), avoid):
+        return logits
+    others = logits.copy()
+    others[avoid] = -np.inf
+    top = logits.max()
+    probability = np.exp(others.max() - top) / np.exp(logits - top).sum()
+    return others if probability >= alternative else logits

@@ -24,7 +24,8 @@ class RMSNorm(nn.Module):
         self.weight = nn.Parameter(torch.ones(n_hidden))
         self.eps = eps
 
-    def forward(self, x: Tensor) -> Tensor:  # [S, n_hidden]
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise rows ``[S, n_hidden]``."""
         # Spelled out in the form that ONNX Runtime recognises and runs as one kernel.
         return x / torch.sqrt(x.pow(2).mean(-1, keepdim=True) + self.eps) * self.weight
 
@@ -84,7 +85,8 @@ class FeedForward(nn.Module):
         self.gate_up = nn.Linear(config.n_hidden, 2 * config.n_ffn, bias=False)
         self.down = nn.Linear(config.n_ffn, config.n_hidden, bias=False)
 
-    def forward(self, x: Tensor) -> Tensor:  # [S, n_hidden]
+    def forward(self, x: Tensor) -> Tensor:
+        """Transform rows ``[S, n_hidden]``."""
         gate, up = self.gate_up(x).chunk(2, dim=-1)
         return self.down(F.silu(gate) * up)
 
@@ -102,6 +104,7 @@ class Block(nn.Module):
     def forward(
         self, x: Tensor, cos: Tensor, sin: Tensor, bias: Tensor, past_k: Tensor, past_v: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
+        """Transform rows; arguments and results as in ``Attention.forward``, before normalisation."""
         attended, new_k, new_v = self.attn(self.attn_norm(x), cos, sin, bias, past_k, past_v)
         x = x + attended
         return x + self.ffn(self.ffn_norm(x)), new_k, new_v

@@ -46,7 +46,9 @@ def package(gguf_path: Path, base_name: str, encoding: Encoding, directory: Path
     base = GgufBase(gguf_path)
     tied = {"embedding.weight": "head.weight"} if encoding in ("q8", "q4") else {}
     shapes = parameter_shapes(base)
-    plan, n_bytes = plan_weights({name: shape for name, shape in shapes.items() if name not in tied}, encoding)
+    plan, n_bytes = plan_weights(
+        {name: shape for name, shape in shapes.items() if name not in tied}, encoding
+    )
 
     directory.mkdir(parents=True, exist_ok=True)
     artifact_dir.mkdir(parents=True, exist_ok=True)
@@ -163,4 +165,3 @@ def _weights_sha256(data: dict[str, Any], base: GgufBase, directory: Path, scrat
 def _write_manifest(data: dict[str, Any], directory: Path) -> None:
     text = json.dumps(data, indent=1, sort_keys=False) + "\n"
     (directory / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
-

@@ -48,7 +48,9 @@ class StoredTensor:
     parts: dict[str, Part]
 
 
-def plan_weights(shapes: dict[str, tuple[int, ...]], encoding: Encoding) -> tuple[dict[str, StoredTensor], int]:
+def plan_weights(
+    shapes: dict[str, tuple[int, ...]], encoding: Encoding
+) -> tuple[dict[str, StoredTensor], int]:
     """Lay the tensors out one after another; vectors stay float32 whatever the encoding.
 
     Returns:
@@ -126,7 +128,9 @@ class WeightBinder:
             "block_size": BLOCK,
             "accuracy_level": ACCURACY_INT8,
         }
-        self._replace(node, "MatMulNBits", inputs if bias is None else [*inputs, None, None, bias], attributes)
+        self._replace(
+            node, "MatMulNBits", inputs if bias is None else [*inputs, None, None, bias], attributes
+        )
 
     def _to_dynamic_quantize_matmul(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
         bias = node.inputs[2] if len(node.inputs) > 2 else None
@@ -148,7 +152,9 @@ class WeightBinder:
         attributes = {"bits": bits, "block_size": BLOCK, "gather_axis": 0, "quantize_axis": 1}
         self._replace(node, "GatherBlockQuantized", inputs, attributes)
 
-    def _replace(self, node: ir.Node, op: str, inputs: list[ir.Value | None], attributes: dict[str, int]) -> None:
+    def _replace(
+        self, node: ir.Node, op: str, inputs: list[ir.Value | None], attributes: dict[str, int]
+    ) -> None:
         new = ir.node(op, inputs, attributes, domain="com.microsoft", name=node.name)
         output, replaced = new.outputs[0], node.outputs[0]
         output.name, output.shape, output.type = replaced.name, replaced.shape, replaced.type

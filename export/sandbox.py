@@ -22,8 +22,9 @@ FILE_BYTES = 1 << 20
 _GUARD = """\
 import sys
 def _guard(event, arguments):
-    if event.partition(".")[0] in ("socket", "subprocess", "pty", "ftplib", "smtplib", "urllib") or event in (
-        "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.kill", "os.spawn", "ctypes.dlopen"
+    family = event.partition(".")[0]
+    if family in ("socket", "subprocess", "pty", "ctypes") or event in (
+        "os.system", "os.exec", "os.fork", "os.forkpty", "os.posix_spawn", "os.kill", "os.spawn"
     ):
         raise PermissionError(event)
 sys.addaudithook(_guard)

@@ -87,6 +87,7 @@ async def fill(
         language=snapshot.language,
         single_line=held.multi_line == "never" or all(_in_a_line(snapshot.text, span) for span in spans),
         max_tokens=max(held.max_tokens, EXPLICIT_TOKENS),
+        within_block=True,
     )
 
     def work(token: CancelToken) -> FillResult:
@@ -129,6 +130,7 @@ async def _suggestion(
             max_tokens=held.max_tokens,
             deadline_ms=max(1.0, held.deadline_ms - waited_ms) if automatic else None,
             automatic=automatic,
+            within_block=True,
         )
         return _call(session, request, token, on_frame)
 

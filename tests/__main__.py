@@ -1,10 +1,10 @@
 """The tasks of this project, the same for people and for CI: ``python -m tests [TASK …]``.
 
-    lint    ruff: style and formatting
-    types   mypy, strict, on engine and lsp_server
-    unit    everything that needs no real model
-    model   what needs the real base model (pulled on first use)
-    all     these four, in this order (the default)
+lint    ruff: style and formatting
+types   mypy, strict, on engine and lsp_server
+unit    everything that needs no real model
+model   what needs the real base model (pulled on first use)
+all     these four, in this order (the default)
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def main(names: list[str]) -> int:
             print(f"== {name}: {' '.join(command[2:])}", flush=True)
             start = time.monotonic()
             code = subprocess.run(command, check=False).returncode
-            print(f"== {name}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - start:.0f} s", flush=True)
+            print(
+                f"== {name}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - start:.0f} s",
+                flush=True,
+            )
             if code != 0:
                 return code
     return 0

@@ -58,7 +58,9 @@ def test_every_module_says_what_it_is_and_is_short(path: Path) -> None:
 
 
 def run(code: str) -> str:
-    done = subprocess.run([sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+    )
     return done.stdout
 
 
@@ -80,7 +82,9 @@ def test_the_engine_is_free_of_torch_even_when_running() -> None:
 
 def test_the_wheel_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> None:
     subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)], check=True, capture_output=True
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path), str(ROOT)],
+        check=True,
+        capture_output=True,
     )
     (wheel,) = tmp_path.glob("*.whl")
     names = zipfile.ZipFile(wheel).namelist()
@@ -94,7 +98,9 @@ def test_the_wheel_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> N
         assert needed in names
     assert any(re.search(r"dist-info/licenses/LICENSE$", entry) for entry in names)
     assert any(re.search(r"dist-info/licenses/NOTICE$", entry) for entry in names)
-    assert not [entry for entry in names if entry.startswith(("tests/", "editor-clients/")) or entry.endswith(".bin")]
+    assert not [
+        entry for entry in names if entry.startswith(("tests/", "editor-clients/")) or entry.endswith(".bin")
+    ]
     assert wheel.stat().st_size < 5_000_000
 
 

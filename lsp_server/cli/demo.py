@@ -96,7 +96,10 @@ def run(args: argparse.Namespace) -> int:
     from rich.console import Console
 
     console = Console(file=sys.stdout, highlight=False)
-    tour = Tour(console, animated=console.is_terminal and not args.no_animation)
+    moves = (
+        sys.stdout.isatty() and not console.is_dumb_terminal
+    )  # colour may be forced where nothing can move
+    tour = Tour(console, animated=moves and not args.no_animation)
     tour.welcome()
     console.print(f"loading {settings.engine.model} …", style="dim", markup=False)
     with options.loaded_engine(settings.engine) as engine:

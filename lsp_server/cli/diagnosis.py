@@ -157,7 +157,7 @@ def _runtime(found: Diagnosis, config: EngineConfig) -> None:
             from engine import runtime
         except ImportError as error:
             raise BackendError(f"ONNX Runtime cannot be imported ({error})", REINSTALL) from error
-        found.providers = tuple(runtime.ort.get_available_providers())  # type: ignore[attr-defined]
+        found.providers = tuple(runtime.available_providers())
         chosen = runtime.choose_provider(config.device)
         found.provider, found.provider_reason = chosen.name, chosen.reason
 
@@ -192,10 +192,10 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore) -> None:
 
             FakeDenoiser.from_name(config.model)
             found.model_state = "no weights; for tests and demonstrations"
-        elif Path(config.model).expanduser().is_dir():
+        elif Path(config.model).is_dir():
             from engine.artifact import verify
 
-            verify(Path(config.model).expanduser(), full=False)
+            verify(Path(config.model), full=False)
             found.model_state = "an artifact directory, complete"
         else:
             from engine.catalog import lookup

@@ -5,9 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
-from typing import get_args
 
-from engine.encodings import Encoding
 from engine.errors import UsageError
 from lsp_server.cli.options import add_model_options, load_settings
 
@@ -30,8 +28,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="write the whole artifact here")
-    parser.add_argument("--ship", type=Path, metavar="DIR", help="write graph and manifest, without weights, here")
-    parser.add_argument("--quantization", choices=get_args(Encoding), default="q8", help="default: q8")
+    parser.add_argument(
+        "--ship", type=Path, metavar="DIR", help="write graph and manifest, without weights, here"
+    )
+    parser.add_argument("--quantization", choices=("f32", "q8", "q4", "d8"), default="q8", help="default: q8")
     add_model_options(parser)
     parser.set_defaults(handler=run)
 

@@ -7,9 +7,8 @@ Turns arguments into a request and a result into output. Where holes are is `hol
 from __future__ import annotations
 
 import argparse
-import difflib
 import sys
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -112,13 +111,14 @@ def run(args: argparse.Namespace) -> int:
         single_line=single_line,
         max_tokens=args.max_tokens or settings.max_tokens,
         deadline_ms=args.deadline_ms,
+        within_block=True,
     )
     with options.loaded_engine(settings.engine) as engine:
         result = engine.fill(request)
     if result.status == "error":
         raise UsageError(result.reason or "the request cannot be used")
     if result.status == "ok":
-        _give(args, document, regions.join(segments, result.fills))
+        _give(args, document, spans, result.fills)
     if args.json:
         _print_bytes(requests.encode(requests.answer(None, result)))
     _remark(args, result)
@@ -164,32 +164,35 @@ def _wants_lines(text: str, spans: tuple[Span, ...], language: str) -> bool:
     return False
 
 
-def _give(args: argparse.Namespace, document: Document, text: str) -> None:
+def _give(args: argparse.Namespace, document: Document, spans: Sequence[Span], fills: Sequence[str]) -> None:
     """Write and print the filled text as asked."""
+    from engine import regions
     from engine.text import encode
     from lsp_server.cli import files
 
+    text = regions.join(regions.cut(document.text, spans), fills)
     data = encode(document, text)
     if args.write:
         files.write(args.file, document, text)
     if args.diff:
         name = "stdin" if args.file == "-" else Path(args.file).as_posix()
-        difference = "".join(unified_diff(document.text, text, name))
-        _print_bytes(difference.encode(document.encoding, "replace"))
+        _print_bytes(_diff(document, spans, fills, name))
     elif not args.json and not args.write:
         _print_bytes(data)
 
 
-def unified_diff(old: str, new: str, name: str) -> Iterator[str]:
-    r"""A unified diff that `patch` applies; lines end with ``\n`` alone, whatever else is in them."""
-    lines = difflib.unified_diff(_lines(old), _lines(new), f"a/{name}", f"b/{name}")
-    for line in lines:
-        yield line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n"
+def _diff(document: Document, spans: Sequence[Span], fills: Sequence[str], name: str) -> bytes:
+    """The diff in the file's own encoding, byte order mark and all, so that it applies to its bytes.
 
+    Line tools cannot take UTF-16 and UTF-32 apart; for those it is UTF-8, to be read by people.
+    """
+    from lsp_server.cli.diff import unified_diff
 
-def _lines(text: str) -> list[str]:
-    pieces = text.split("\n")
-    return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])
+    mark = document.bom.decode(document.encoding)
+    moved = [Span(span.start_char + len(mark), span.end_char + len(mark)) for span in spans]
+    diff = "".join(unified_diff(mark + document.text, moved, fills, name))
+    wide = document.encoding.startswith(("utf-16", "utf-32"))
+    return diff.encode("utf-8" if wide else document.encoding)
 
 
 def _remark(args: argparse.Namespace, result: FillResult) -> None:

@@ -1,4 +1,4 @@
-"""The real base: torch against transformers, the shipped graph against torch, the canvas against plain greedy decoding."""
+"""The real base: torch against transformers, the shipped graph against torch, canvas against greedy."""
 
 from __future__ import annotations
 

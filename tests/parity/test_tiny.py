@@ -1,4 +1,4 @@
-"""The whole path on a tiny model: GGUF, torch, ONNX, artifact, engine, each against an independent reading."""
+"""The whole path on a tiny model: GGUF, torch, ONNX, artifact, engine, each against another reading."""
 
 from __future__ import annotations
 

@@ -77,7 +77,9 @@ def test_typing_three_more_characters_encodes_only_them(real_engine: Engine) -> 
     real_engine.forget()
     body = ACCOUNT.split("{typed}", maxsplit=1)[0]
     first = real_engine.fill(FillRequest((body + "self.b", None, "\n"), language="python", single_line=True))
-    then = real_engine.fill(FillRequest((body + "self.bala", None, "\n"), language="python", single_line=True))
+    then = real_engine.fill(
+        FillRequest((body + "self.bala", None, "\n"), language="python", single_line=True)
+    )
     assert first.cached_tokens == 0
     assert then.context_tokens - then.cached_tokens <= 3
     assert "self.b" + first.fills[0] == "self.bala" + then.fills[0]

@@ -60,7 +60,9 @@ def test_a_good_artifact_runs(copy: Path) -> None:
         (lambda d: d["shape"].update(n_layers=True), "n_layers is a bool"),
     ],
 )
-def test_a_manifest_that_lies_is_refused(copy: Path, change: Callable[[dict[str, Any]], object], message: str) -> None:
+def test_a_manifest_that_lies_is_refused(
+    copy: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
     edit(copy, change)
     with pytest.raises(ArtifactError, match=message) as caught:
         load_manifest(copy)

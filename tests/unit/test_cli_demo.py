@@ -56,7 +56,7 @@ def test_without_a_terminal_start_and_end_are_printed_plainly(unmask: Unmask) ->
     assert text.count("to fill") == len(demo.SAMPLES)
     table = text.partition("What it took")[2]
     assert all(name in table for name in NAMES)
-    assert table.partition("Next")[2].count("unmask ") == 4  # three commands and a mention
+    assert table.partition("Next")[2].count("unmask ") == 3
 
 
 def test_one_sample_by_name(unmask: Unmask) -> None:

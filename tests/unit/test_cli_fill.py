@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from lsp_server.cli.fill import unified_diff
 from tests.unit.conftest import Unmask
 
 FAKE = ("--model", "fake:answer=a %2B b")
@@ -22,29 +18,6 @@ def source(unmask: Unmask) -> Path:
     path = Path("add.py")
     path.write_text(SOURCE, newline="")
     return path
-
-
-def restored(diff: str, old: str) -> str:
-    """What ``patch`` makes of ``old``: hunks by their line numbers, every removed and kept line checked."""
-    lines = [line + "\n" for line in old.split("\n")]
-    lines[-1] = lines[-1][:-1]
-    result: list[str] = []
-    at = 0
-    _, _, *body = [line + "\n" for line in diff.split("\n")[:-1]]
-    for index, line in enumerate(body):
-        ends_bare = index + 1 < len(body) and body[index + 1].startswith("\\")
-        text = line[1:-1] if ends_bare else line[1:]
-        if header := re.match(r"@@ -(\d+)(?:,(\d+))? ", line):
-            start = int(header[1]) - (header[2] != "0")
-            result += lines[at:start]
-            at = start
-        elif line[0] in " -":
-            assert lines[at] == text
-            at += 1
-            result += [text] if line[0] == " " else []
-        elif line[0] == "+":
-            result.append(text)
-    return "".join(result + lines[at:])
 
 
 def test_a_cursor_is_filled_and_the_whole_file_printed(unmask: Unmask, source: Path) -> None:
@@ -74,23 +47,22 @@ def test_the_json_is_the_answer_of_batch(unmask: Unmask) -> None:
     assert {**said, "ms": 0} == {**answered, "ms": 0} and list(said) == list(answered)
 
 
-def test_the_diff_applies(unmask: Unmask, source: Path) -> None:
+def test_the_diff_is_of_the_lines_that_changed(unmask: Unmask, source: Path) -> None:
     outcome = unmask("fill", str(source), "--at", "2:12", "--diff", *FAKE)
-    diff = outcome.out.decode()
-    assert diff.startswith("--- a/add.py\n+++ b/add.py\n@@ ")
-    assert restored(diff, SOURCE) == SOURCE.replace("return ", "return a + b")
+    assert outcome.out.decode() == (
+        "--- a/add.py\n+++ b/add.py\n@@ -1,5 +1,5 @@\n def add(a, b):\n"
+        "-    return \n+    return a + b\n \n \n print(add(1, 2))\n"
+    )
 
 
-LINES = st.lists(
-    st.sampled_from(["a", "b", "", "é\r", "\u2028", "--- x", "@@ -1 +1 @@", "\\ no"]), max_size=12
-)
-
-
-@given(LINES, LINES)
-def test_any_diff_applies(old: list[str], new: list[str]) -> None:
-    before, after = "\n".join(old), "\n".join(new)
-    diff = "".join(unified_diff(before, after, "f"))
-    assert (restored(diff, before) if diff else before) == after
+def test_the_diff_is_in_the_files_bytes(unmask: Unmask) -> None:
+    Path("mark.py").write_bytes(b"\xef\xbb\xbfx = <hole>\r\n")
+    Path("latin.py").write_bytes("# coding: latin-1\nx = <hole> # é\n".encode("latin-1"))
+    assert (
+        b"\n-\xef\xbb\xbfx = <hole>\r\n+\xef\xbb\xbfx = a + b\r\n"
+        in unmask("fill", "mark.py", "--diff", *FAKE).out
+    )
+    assert b"\n+x = a + b # \xe9\n" in unmask("fill", "latin.py", "--diff", *FAKE).out
 
 
 @pytest.mark.parametrize(

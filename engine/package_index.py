@@ -1,0 +1,117 @@
+"""A distribution's name and version to the wheel a package index has of it.
+
+Speaks the simple API as JSON (PEP 691) or HTML (PEP 503). Downloads no wheel and installs nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from contextlib import suppress
+from dataclasses import dataclass
+from html.parser import HTMLParser
+
+import httpx
+
+from engine.errors import SourceError
+from engine.web import Web, credentials, host_of
+
+INDEX_VARIABLES = ("UNMASK_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+DEFAULT_INDEX = "https://pypi.org/simple"
+_INDEX_ACCEPTS = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
+
+
+@dataclass(frozen=True, slots=True)
+class WheelLink:
+    """A wheel as an index lists it; ``sha256`` and ``size_bytes`` where the index gives them."""
+
+    file_name: str
+    url: str
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+def index_url() -> str:
+    """The package index: environment, else pip's configuration, else PyPI. May hold credentials."""
+    for variable in INDEX_VARIABLES:
+        if named := os.environ.get(variable, "").strip():
+            return re.sub(r"^[\w.-]+=(?=https?:)", "", named)  # uv allows NAME=URL
+    # -I: what lies in the working directory is not pip.
+    command = [sys.executable, "-I", "-m", "pip", "config", "get", "global.index-url"]
+    with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
+        said = subprocess.run(
+            command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=10, check=True
+        )
+        if re.match(r"https?://\S+$", said.stdout.strip()):
+            return said.stdout.strip()
+    return DEFAULT_INDEX
+
+
+def find_wheel(web: Web, index: str, distribution: str, version: str) -> WheelLink:
+    """Look a wheel up.
+
+    Raises:
+        SourceError: the index does not answer, makes no sense or has no such wheel.
+    """
+    url = f"{index.rstrip('/')}/{_normal(distribution)}/"
+    answer = web.page(url, {"Accept": _INDEX_ACCEPTS, **credentials(index, url)})
+    try:
+        links = _links(answer)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SourceError(f"{host_of(url)} gives no list of files for {distribution}") from error
+    for link in links:
+        name, *rest = link.file_name.split("-")
+        if (
+            link.file_name.endswith(".whl")
+            and _normal(name) == _normal(distribution)
+            and rest[:1] == [version]
+        ):
+            return link
+    raise SourceError(f"{host_of(url)} has no wheel of {distribution} {version}")
+
+
+def _links(answer: httpx.Response) -> list[WheelLink]:
+    where = str(answer.url)
+    if "json" not in answer.headers.get("Content-Type", ""):
+        page = _LinkPage(where)
+        page.feed(answer.text)
+        return page.links
+    return [
+        WheelLink(
+            entry["filename"],
+            str(httpx.URL(where).join(entry["url"])),
+            entry.get("hashes", {}).get("sha256"),
+            entry.get("size"),
+        )
+        for entry in answer.json()["files"]
+    ]
+
+
+class _LinkPage(HTMLParser):
+    """The anchors of a page of links."""
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self._base = httpx.URL(where)
+        self.links: list[WheelLink] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        href = dict(attrs).get("href")
+        if href is None:
+            return
+        url = self._base.join(href)
+        if tag == "base":
+            self._base = url
+        elif tag == "a":
+            digest = re.search(r"sha256=([0-9a-f]{64})", url.fragment)
+            name = url.path.rsplit("/", 1)[-1]
+            self.links.append(
+                WheelLink(name, str(url.copy_with(fragment=None)), digest.group(1) if digest else None)
+            )
+
+
+def _normal(distribution: str) -> str:
+    """A distribution's name as PEP 503 compares it."""
+    return re.sub(r"[-_.]+", "-", distribution).lower()
