@@ -53,7 +53,8 @@ def export_graph(config: ModelConfig) -> ir.Model:
 
     Inputs: ``ids [S]``, ``positions [S]``, ``bias [S, C + S]``, ``logit_rows [R]``, ``past_k_i`` and
     ``past_v_i [n_kv_heads, C, D]``. Outputs: ``logits [R, n_vocab]``, ``new_k_i`` and
-    ``new_v_i [n_kv_heads, S, D]``. All of S, C and R are free. Parameters are initializers named as in ``export.base.weight_sources``.
+    ``new_v_i [n_kv_heads, S, D]``. All of S, C and R are free.
+    Parameters are initializers named as in ``export.base.weight_sources``.
     """
     model = _blank_model(config)
     rows, columns, wanted = 4, 8, 2  # 0 and 1 would be taken for constants

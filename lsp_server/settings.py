@@ -7,8 +7,9 @@ Knows nothing of LSP and loads no model.
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,6 +22,12 @@ from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
 FILE_NAME = "unmask.toml"
 USER_FILE_VARIABLE = "UNMASK_CONFIG"
 """Names another user file, for tests and for people who keep theirs elsewhere."""
+
+_USER_ONLY = ("base_file", "cache_dir", "sources")
+"""What names files and origins on the user's machine."""
+
+_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:.*)?")
+"""A model by name, or a fake with its options; not a path."""
 
 _ENGINE_FIELDS = tuple(entry.name for entry in fields(EngineConfig))
 
@@ -87,9 +94,22 @@ def load(project_dir: Path | None, environ: Mapping[str, str], report: Report, *
     layers = [options_.from_toml(user_file(environ), report)]
     project = None if project_dir is None else project_file(project_dir)
     if project is not None:
-        layers.append(options_.from_toml(project, report))
+        layers.append(_of_project(project, report))
     layers.append(options_.from_environment(environ, report))
     return resolve(*layers, *extra)
+
+
+def _of_project(path: Path, report: Report) -> Options:
+    """What a project says, less what only its user may: a cloned repository must not choose files to load."""
+    said = options_.from_toml(path, report)
+    refused = {name for name in _USER_ONLY if getattr(said, name) is not None}
+    if said.model is not None and not _MODEL_NAME.fullmatch(said.model):
+        refused.add("model")
+    for name in sorted(refused):
+        report(
+            f"{path}: {name} is not for a project to set. Set it in {FILE_NAME} of your user configuration."
+        )
+    return replace(said, **dict.fromkeys(refused))
 
 
 def user_file(environ: Mapping[str, str]) -> Path:

@@ -30,9 +30,9 @@ COMMANDS = ("demo", "fill", "batch", "serve", "models", "doctor", "bench", "expo
 DESCRIPTION = """\
 Unmask fills masked spans of code in place, on your own machine.
 
-It puts masks where code is missing, denoises all of them in parallel while looking at the code
-on both sides, and corrects itself as it goes. Your editor talks to it through `unmask serve`;
-the other commands let you see it, script it and measure it. The model (about 0.5 GB) is fetched
+It puts masks where code is missing and denoises them in place, looking at the code on both
+sides. Your editor talks to it through `unmask serve`; the other commands let you see it, script
+it and measure it. The model (about 0.5 GB to fetch, 0.6 GB on disk once prepared) is fetched
 once, on first use; after that nothing leaves this machine and no network is needed."""
 
 EPILOG = """\

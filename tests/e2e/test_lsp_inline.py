@@ -24,7 +24,7 @@ def test_ghost_text_after_emoji_with_crlf(client: Client, encoding, column):
 
 
 def test_several_lines_have_the_documents_line_ends(start: Start):
-    client = start("--model", "fake:answer=a%20%3D%201%0Areturn%20a")
+    client = start("--model", "fake:answer=a%20%3D%201%0A%20%20%20%20return%20a")
     client.initialize(options={"multiLine": "always"})
     client.open(URI, "def f():\r\n    \r\nf()\r\n")
     (item,) = client.ghost(URI, 1, 4, automatic=False)

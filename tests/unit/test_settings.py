@@ -89,3 +89,15 @@ def test_the_nearest_project_file_is_the_one(project: Path):
 def test_a_file_above_the_repository_is_not_the_projects(project: Path):
     (project.parents[1] / "unmask.toml").write_text('model = "somebody else"\n')
     assert load(project).engine.model == "user"
+
+
+def test_a_project_cannot_choose_files_to_load(tmp_path: Path) -> None:
+    (tmp_path / "unmask.toml").write_text(
+        'model = "./planted"\ncache_dir = "/planted"\nbase_file = "/planted.gguf"\nsources = ["file"]\nthreads = 3\n'
+    )
+    said: list[str] = []
+    held = settings.load(tmp_path, {"UNMASK_CONFIG": str(tmp_path / "none.toml")}, said.append)
+    assert held.engine == EngineConfig(threads=3)
+    assert len(said) == 4
+    for line, name in zip(said, ("base_file", "cache_dir", "model", "sources"), strict=True):
+        assert name in line
