@@ -30,13 +30,14 @@ def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str,
         fill = text[len(piece) :]
         if "\n" not in fill:
             return None
-        *_, last, rest = fill.split("\n")
-        if not rest and last.strip() == next_line and len(next_line) >= MIN_REPEAT_CHARS:
-            return len(text) - len(last) - 1
+        finished = fill[: fill.rindex("\n")].rstrip()
+        last = finished[finished.rfind("\n") + 1 :]
+        if last.strip() == next_line and len(next_line) >= MIN_REPEAT_CHARS:
+            return len(piece) + len(finished) - len(last)
         if request.within_block:
             kept = end_of_statement(prefix, fill, language)
-            if len(kept) < len(fill.rstrip()):
-                return len(piece) + len(kept)
+            if len(kept) < len(fill.rstrip()):  # without the blank lines after the block
+                return len(piece) + fill.find("\n", len(kept.rstrip())) + 1
         return None
 
     return stop
