@@ -24,6 +24,10 @@ StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
 
 
+StepListener = Callable[[Canvas, int, bool], None]
+"""Given the canvas, the step's number from 1, and whether it was the last."""
+
+
 @dataclass(frozen=True, slots=True)
 class Avoided:
     """Tokens a text should not begin with.
@@ -66,7 +70,7 @@ def denoise(
     cancel: CancelToken,
     deadline: Deadline,
     avoid: Sequence[Avoided] = (),
-    on_step: Callable[[Canvas, int], None] | None = None,
+    on_step: StepListener | None = None,
 ) -> Denoised:
     """Fill one canvas after the denoiser's current context.
 
@@ -79,7 +83,7 @@ def denoise(
         cancel: polled at every pass.
         deadline: checked after every step; at least one step is made.
         avoid: what the text should not begin with.
-        on_step: called with the canvas and the step's number after each step.
+        on_step: called after each step.
 
     Raises:
         Cancelled: asked to stop.
@@ -119,7 +123,7 @@ def denoise(
         elif not canvas.open_slots.size:
             canvas = canvas.extend(min(denoiser.canvas_slots, max_tokens + healed - len(settled)))
         if on_step is not None:
-            on_step(canvas, step)
+            on_step(canvas, step, stopped is not None)
 
     settled = canvas.settled[: _ended(canvas.settled, denoiser.special.end)]
     text = codec.decode(settled)

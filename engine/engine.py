@@ -145,8 +145,12 @@ class Engine:
         piece = layout.heal.decode("utf-8")
         encoded = self._denoiser.encode(layout.context, cancel)
 
-        def show(canvas: Canvas, step: int) -> None:
-            if on_frame is not None:
+        n_steps = 0
+
+        def show(canvas: Canvas, step: int, last: bool) -> None:
+            nonlocal n_steps
+            n_steps = step
+            if on_frame is not None and not last:
                 on_frame(self._frame(canvas, layout.heal, hole, step))
 
         avoid = [] if request.automatic else [self._blank]
@@ -170,6 +174,8 @@ class Engine:
         refusal = accept.judge(
             prefix, fill, suffix, language, confidence=denoised.confidence, automatic=request.automatic
         )
+        if on_frame is not None:  # the last step shows the answer, not what the canvas held beyond it
+            on_frame(CanvasFrame(hole, n_steps, ("" if refusal else fill,), done=True))
         return _Filled(
             text="" if refusal else fill,
             denoised=denoised,
@@ -201,7 +207,7 @@ class Engine:
             data = self._codec.token_bytes[int(token)]
             pieces.append(data[min(hidden, len(data)) :].decode("utf-8", errors="replace"))
             hidden = max(0, hidden - len(data))
-        return CanvasFrame(hole, step, tuple(pieces), done=not canvas.open_slots.size)
+        return CanvasFrame(hole, step, tuple(pieces), done=False)
 
 
 def open_engine(

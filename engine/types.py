@@ -95,7 +95,7 @@ class CanvasFrame:
         hole: index of the hole this canvas fills.
         step: number of the step, from 1.
         pieces: one entry per slot, in order: its text once committed, ``None`` while masked.
-        done: no slot is in doubt any more.
+        done: no slot is in doubt any more; ``pieces`` is then the answer alone, in one piece.
     """
 
     hole: int

@@ -82,7 +82,7 @@ def from_json(obj: object, report: Report, *, origin: str = "settings") -> Optio
         report: called with one line for each key or value that cannot be used.
         origin: what the lines call the place the object came from.
     """
-    if obj is None:
+    if obj is None or obj == []:  # Lua clients send an empty table as a list
         return Options()
     if not isinstance(obj, Mapping):
         report(f"{origin}: must be an object, not {_show(obj)}; ignored.")

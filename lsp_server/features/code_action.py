@@ -37,14 +37,21 @@ async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.
     snapshot = ls.session.snapshot(document)
     if ls.session.silent_because(snapshot) is not None:
         return []
-    selection = from_lsp.span(document, params.range)
+    selection, where = from_lsp.span(document, params.range), params.range
+    cursor = types.Range(where.start, where.start)
+    selected, everywhere = await _holes(snapshot, selection), await _holes(snapshot, _collapsed(selection))
+    if not selected and selection.end_char - selection.start_char == 1:
+        # Editors with a block cursor (Helix, Kakoune) send the character under it.
+        selection, where = _collapsed(selection), cursor
     offers: list[tuple[str, Target]] = []
-    holes = await _holes(snapshot, selection)
-    if holes:
-        title = f"Unmask: fill {len(holes)} {'hole' if len(holes) == 1 else 'holes'}"
-        offers.append((title, Target(document.uri, snapshot.version, params.range, "holes")))
+    if selected and len(selected) < len(everywhere):
+        title = f"Unmask: fill {_counted(selected)} of the selection"
+        offers.append((title, Target(document.uri, snapshot.version, where, "holes")))
+    if everywhere:
+        title = f"Unmask: fill {_counted(everywhere)}"
+        offers.append((title, Target(document.uri, snapshot.version, cursor, "holes")))
     if _is_place(snapshot.text, selection, params.context):
-        offers.append(("Unmask: fill here", Target(document.uri, snapshot.version, params.range, "range")))
+        offers.append(("Unmask: fill here", Target(document.uri, snapshot.version, where, "range")))
 
     if not ls.client_supports("text_document.code_action.code_action_literal_support"):
         return [to_lsp.fill_command(title, target) for title, target in offers]
@@ -117,6 +124,16 @@ async def _holes(snapshot: Snapshot, selection: Span) -> list[Span]:
         for span in spans
         if selection.start_char <= span.start_char and span.end_char <= selection.end_char
     ]
+
+
+def _collapsed(selection: Span) -> Span:
+    """The cursor a selection starts at."""
+    return Span(selection.start_char, selection.start_char)
+
+
+def _counted(holes: list[Span]) -> str:
+    """``1 hole`` or ``2 holes``."""
+    return f"{len(holes)} {'hole' if len(holes) == 1 else 'holes'}"
 
 
 def _asked_for(only: object) -> bool:

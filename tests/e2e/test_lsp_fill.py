@@ -66,8 +66,11 @@ def test_only_the_holes_in_the_selection(start: Start):
     client = start("--model", "fake:answer=f(1)")
     client.initialize(RESOLVES)
     client.open(URI, TWO_HOLES)
-    (hole, _) = actions(client, span(1, 0, 2, 0))
-    assert hole["title"] == "Unmask: fill 1 hole"
+    hole, every_hole, _ = actions(client, span(1, 0, 2, 0))
+    assert [hole["title"], every_hole["title"]] == [
+        "Unmask: fill 1 hole of the selection",
+        "Unmask: fill 2 holes",
+    ]
     (change,) = client.call("codeAction/resolve", hole)["edit"]["documentChanges"]
     assert applied(TWO_HOLES, change["edits"]) == TWO_HOLES.replace("<hole>", "f(1)", 1)
 
@@ -82,6 +85,16 @@ def test_fill_here_and_over_a_selection(start: Start):
         assert here["title"] == "Unmask: fill here"
         (change,) = client.call("codeAction/resolve", here)["edit"]["documentChanges"]
         assert applied(text, change["edits"]) == result
+
+
+def test_a_block_cursor_is_a_cursor(start: Start):
+    client = start("--model", "fake:answer=f(2)")
+    client.initialize(RESOLVES)
+    client.open(URI, "def g\n" + TWO_HOLES)
+    holes, here = actions(client, span(0, 0, 0, 1))
+    assert holes["title"] == "Unmask: fill 2 holes"
+    (change,) = client.call("codeAction/resolve", here)["edit"]["documentChanges"]
+    assert applied("def g\n", change["edits"]) == "f(2)def g\n"
 
 
 def test_only_wanted_kinds_are_offered(client: Client):

@@ -95,9 +95,7 @@ def test_the_cache_directory_can_be_named(capsys, gguf, tmp_path):
 
 def test_settings_name_the_file_and_the_sources(capsys, gguf, tmp_path, monkeypatch):
     monkeypatch.setenv("UNMASK_CONFIG", str(tmp_path / "user.toml"))
-    (tmp_path / "user.toml").write_text(
-        f"base_file = {json.dumps(str(gguf))}\nsources = ['file']\n", "utf-8"
-    )
+    (tmp_path / "user.toml").write_text(f"base_file = {json.dumps(str(gguf))}\nsources = ['file']\n", "utf-8")
     assert main(["models", "pull", "tiny"]) == 0
     assert ModelStore(tmp_path / "cache").has_base(BASE)
 

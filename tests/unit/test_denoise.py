@@ -63,7 +63,7 @@ def test_doubtful_slots_wait_and_the_rest_is_kept() -> None:
     shown: list[list[int]] = []
     done = run(
         Scripted("return 42", rule=CommitRule(0.9), doubt=[2, 5]),
-        on_step=lambda canvas, _: shown.append(canvas.open_slots.tolist()),
+        on_step=lambda canvas, _, __: shown.append(canvas.open_slots.tolist()),
     )
     assert done.text == "return 42"
     assert shown == [[2, 5], [5], []]
@@ -94,7 +94,7 @@ def test_cancel_stops_before_the_next_pass() -> None:
     cancel = CancelToken()
     steps: list[int] = []
 
-    def cancel_at_third(_: Canvas, step: int) -> None:
+    def cancel_at_third(_: Canvas, step: int, __: bool) -> None:
         steps.append(step)
         if step == 3:
             cancel.cancel()
@@ -143,7 +143,8 @@ def test_frames_show_masks_turning_into_text() -> None:
     frames: list[CanvasFrame] = []
     engine("ok").fill(FillRequest(("x = ", None, "\n")), on_frame=frames.append)
     assert [frame.step for frame in frames] == list(range(1, len(frames) + 1))
-    assert "".join(piece or "" for piece in frames[-1].pieces).startswith("ok")
+    assert [frame.done for frame in frames] == [False] * (len(frames) - 1) + [True]
+    assert frames[-1].pieces == ("ok",)
 
 
 def test_nothing_to_say_is_refused() -> None:
