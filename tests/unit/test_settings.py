@@ -93,7 +93,8 @@ def test_a_file_above_the_repository_is_not_the_projects(project: Path):
 
 def test_a_project_cannot_choose_files_to_load(tmp_path: Path) -> None:
     (tmp_path / "unmask.toml").write_text(
-        'model = "./planted"\ncache_dir = "/planted"\nbase_file = "/planted.gguf"\nsources = ["file"]\nthreads = 3\n'
+        'model = "./planted"\ncache_dir = "/planted"\nbase_file = "/planted.gguf"\n'
+        'sources = ["file"]\nthreads = 3\n'
     )
     said: list[str] = []
     held = settings.load(tmp_path, {"UNMASK_CONFIG": str(tmp_path / "none.toml")}, said.append)
