@@ -19,7 +19,9 @@ from engine.errors import SourceError
 from engine.web import Web, credentials, host_of
 
 INDEX_VARIABLES = ("UNMASK_INDEX_URL", "PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-DEFAULT_INDEX = "https://pypi.org/simple"
+_CONFIGURED = ("-m", "pip", "config", "get", "global.index-url")
+_DEFAULT = ("-c", "from pip._internal.models.index import PyPI; print(PyPI.simple_url)")
+"""What pip itself goes to where nothing is configured."""
 _INDEX_ACCEPTS = "application/vnd.pypi.simple.v1+json, text/html;q=0.1"
 
 
@@ -34,19 +36,24 @@ class WheelLink:
 
 
 def index_url() -> str:
-    """The package index: environment, else pip's configuration, else PyPI. May hold credentials."""
+    """The package index: environment, else pip's configuration, else pip's default. May hold credentials.
+
+    Raises:
+        SourceError: none is named and there is no pip to ask.
+    """
     for variable in INDEX_VARIABLES:
         if named := os.environ.get(variable, "").strip():
             return re.sub(r"^[\w.-]+=(?=https?:)", "", named)  # uv allows NAME=URL
-    # -I: what lies in the working directory is not pip.
-    command = [sys.executable, "-I", "-m", "pip", "config", "get", "global.index-url"]
-    with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
-        said = subprocess.run(
-            command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=10, check=True
-        )
-        if re.match(r"https?://\S+$", said.stdout.strip()):
-            return said.stdout.strip()
-    return DEFAULT_INDEX
+    for question in (_CONFIGURED, _DEFAULT):
+        # -I: what lies in the working directory is not pip.
+        command = [sys.executable, "-I", *question]
+        with suppress(OSError, subprocess.SubprocessError, UnicodeDecodeError):
+            said = subprocess.run(
+                command, capture_output=True, stdin=subprocess.DEVNULL, text=True, timeout=10, check=True
+            )
+            if re.match(r"https?://\S+$", said.stdout.strip()):
+                return said.stdout.strip()
+    raise SourceError("no package index is known", f"Name one with {INDEX_VARIABLES[0]}.")
 
 
 def find_wheel(web: Web, index: str, distribution: str, version: str) -> WheelLink:

@@ -687,9 +687,21 @@ def test_uvs_named_index_is_understood(monkeypatch, no_index):
 
 
 @pytest.mark.parametrize(("stdout", "code"), [("", 1), ("", 0), ("WARNING: odd\n", 0), ("file:///srv\n", 0)])
-def test_without_a_usable_word_it_is_pypi(monkeypatch, no_index, stdout, code):
+def test_without_a_usable_word_the_user_is_asked(monkeypatch, no_index, stdout, code):
     answer_of_pip(monkeypatch, stdout, code)
-    assert index_url() == "https://pypi.org/simple"
+    with pytest.raises(SourceError, match="UNMASK_INDEX_URL"):
+        index_url()
+
+
+def test_where_nothing_is_configured_pips_default_is_asked_for(monkeypatch, no_index):
+    def answer(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        if "config" in command:
+            raise subprocess.CalledProcessError(1, command)
+        assert "pip._internal.models.index" in command[-1]
+        return subprocess.CompletedProcess(command, 0, "https://default.example/simple\n", "")
+
+    monkeypatch.setattr(subprocess, "run", answer)
+    assert index_url() == "https://default.example/simple"
 
 
 # Two at once.
