@@ -12,7 +12,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from statistics import median
 from typing import TYPE_CHECKING
@@ -108,7 +108,11 @@ def run(args: argparse.Namespace) -> int:
 
     settings = options.load_settings(args)
     start = time.perf_counter()
-    with options.loaded_engine(settings.engine) as engine:
+    # The default window would cut a context of this length at one of its steady lines.
+    roomy = replace(
+        settings.engine, context_tokens=max(settings.engine.context_tokens, 2 * max(CONTEXTS_TOKENS))
+    )
+    with options.loaded_engine(roomy) as engine:
         load_ms = (time.perf_counter() - start) * 1000.0
         loaded_bytes = machine.resident_bytes()
         with _saying() as say:
@@ -183,7 +187,7 @@ def real_code() -> Cut:
 def fit(engine: Engine, place: Cut, n_tokens: int) -> int:
     """How many characters around a place make a context of about ``n_tokens`` tokens.
 
-    As near as the settings allow: a context is never longer than ``context_tokens``.
+    As near as the engine allows: a context is never longer than its ``context_tokens``.
     """
     n_chars = n_tokens  # too few rather than too many: a text that is cut to fit says nothing of its length
     best: tuple[float, int] | None = None
