@@ -31,6 +31,7 @@ def load_denoiser(
     manifest = verify(directory, progress=progress)
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     _check_vocabulary(manifest, codec)
+    codec.prepare()
     model = OnnxModel(manifest, config.device, config.threads)
     return CausalDenoiser(model, config.cache_mb << 20), codec
 
