@@ -226,7 +226,9 @@ class Picture:
 
     def _keyframes(self, name: str, start: float, end: float) -> str:
         total = sum(map(_seconds, self.scenes))
-        steps = f"{start / total:.3%}{{opacity:1}}"
+        # The start is said even where nothing shows: left out, it would be the opacity without animations.
+        steps = "0%{opacity:0}" if start > 0 else ""
+        steps += f"{start / total:.3%}{{opacity:1}}"
         steps += f"{end / total:.3%},to{{opacity:0}}" if end < total else "to{opacity:1}"
         return f"@keyframes {name}{{{steps}}}"
 
