@@ -9,10 +9,11 @@ import argparse
 import logging
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
-from lsp_server.cli.options import add_model_options
-from lsp_server.options import LogLevel, Options
+from lsp_server.cli.options import add_model_options, said
+from lsp_server.options import LogLevel
 
 if TYPE_CHECKING:
     from argparse import _SubParsersAction
@@ -48,20 +49,7 @@ def run(args: argparse.Namespace) -> int:
     from lsp_server.server import Server
 
     set_up_logging(args.log_level or "warning")
-    server = Server(
-        Options(
-            model=args.model,
-            device=args.device,
-            threads=args.threads,
-            context_tokens=args.context_tokens,
-            cache_dir=args.cache_dir,
-            sources=args.sources,
-            base_file=args.base_file,
-            offline=args.offline,
-            log_level=args.log_level,
-        ),
-        environ=os.environ,
-    )
+    server = Server(replace(said(args), log_level=args.log_level), environ=os.environ)
     if args.tcp is None:
         return transport.serve_stdio(server)
     return transport.serve_tcp(server, *args.tcp)

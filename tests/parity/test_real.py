@@ -40,8 +40,8 @@ def haversine(lat1, lon1, lat2, lon2, radius=6371.0):
     return 2 * radius * math.asin(math.sqrt(a))
 '''
 
-Q8_TOLERANCE = 0.06
-"""Relative error of the logits with 8-bit blocks; measured 0.02 to 0.04."""
+Q8_TOLERANCE = 0.03
+"""Relative error of the logits with 8-bit blocks; measured 0.014."""
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_torch_agrees_with_transformers_and_onnx_with_torch(
 
     shipped, _ = onnx_model.forward(cache, ids, rows=range(len(ids)))
     assert relative(shipped, ours) < Q8_TOLERANCE
-    assert (shipped.argmax(-1) == ours.argmax(-1)).mean() >= 0.95
+    assert (shipped.argmax(-1) == ours.argmax(-1)).mean() >= 0.97
 
 
 @pytest.mark.parametrize("cut", ["    a = ", "    phi1, phi2 = ", "    return ", '    """Great', "    dphi"])
