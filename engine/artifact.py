@@ -17,10 +17,14 @@ from typing import Any, TypeVar, get_args
 
 from engine.encodings import Encoding, part_shapes
 from engine.errors import ArtifactError, IntegrityError
+from engine.schedule import DecodeRule
 from engine.types import Progress, ProgressListener
 
-SCHEMA = 1
+SCHEMA = 2
 MANIFEST_FILE = "manifest.json"
+ADAPTER_SOURCE = "adapter/"
+"""Prefix of the sources that are tensors of the adapter."""
+
 FAMILY = "context-canvas"
 _REMEDY = "Make it again: `unmask models pull NAME`, or `unmask export`."
 _CHUNK = 1 << 22
@@ -51,7 +55,7 @@ class TensorEntry:
         name: parameter name.
         shape: of the float tensor.
         encoding: how it is stored.
-        sources: base tensors stacked along their first axis.
+        sources: base tensors stacked along their first axis; behind ``ADAPTER_SOURCE`` the adapter's.
         parts: part name to (offset, size) in bytes.
     """
 
@@ -60,6 +64,21 @@ class TensorEntry:
     encoding: Encoding
     sources: tuple[str, ...]
     parts: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterEntry:
+    """The canvas adapter of an artifact.
+
+    Attributes:
+        name: its name.
+        entry: its file; it ships beside the graph, and its tensors end up among the weights.
+        transitions: the table that makes one run of drafted slots, see ``engine.transitions``.
+    """
+
+    name: str
+    entry: FileEntry
+    transitions: FileEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +91,14 @@ class Manifest:
         family: kind of model; this version reads ``context-canvas``.
         quantization: encoding of its matrices.
         base_name, base_sha256: the base weights it is assembled from.
-        adapter: identity of the canvas adapter, None where there is none.
+        adapter: the canvas adapter, None where there is none.
         tokenizer, weights: its files.
         graphs: file of each role, ``context`` and ``canvas`` (they may be one file).
         tensors: what lies where in the weights file.
         special: ids of ``fim_prefix``, ``fim_suffix``, ``fim_middle``, and the list ``end``.
         n_layers, n_kv_heads, head_dim, n_vocab, max_positions: sizes.
         canvas_slots: slots of a new canvas.
-        commit_threshold: default of the commit rule.
+        decode: how it is decoded by default.
     """
 
     directory: Path
@@ -88,7 +107,7 @@ class Manifest:
     quantization: str
     base_name: str
     base_sha256: str
-    adapter: str | None
+    adapter: AdapterEntry | None
     tokenizer: FileEntry
     weights: FileEntry
     graphs: dict[str, FileEntry]
@@ -101,14 +120,18 @@ class Manifest:
     n_vocab: int
     max_positions: int
     canvas_slots: int
-    commit_threshold: float
+    decode: DecodeRule
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
-        """Every file of the artifact once."""
-        return tuple(
-            {entry.file: entry for entry in (*self.graphs.values(), self.tokenizer, self.weights)}.values()
-        )
+        """Every file of an assembled artifact once."""
+        return (*self.shipped_files, self.tokenizer, self.weights)
+
+    @property
+    def shipped_files(self) -> tuple[FileEntry, ...]:
+        """The files an artifact takes over from the package as they are, once each."""
+        entries = [*self.graphs.values(), *([self.adapter.transitions] if self.adapter else [])]
+        return tuple({entry.file: entry for entry in entries}.values())
 
     def path(self, entry: FileEntry) -> Path:
         """Where a file lies."""
@@ -211,7 +234,6 @@ class _Reader:
         special = self._get(root, "special", dict)
         weights = self._get(root, "weights", dict)
         graphs = self._get(root, "graphs", dict)
-        decode = self._get(root, "decode", dict)
         entry = self._file(weights)
         return Manifest(
             directory=self._path.parent,
@@ -220,7 +242,7 @@ class _Reader:
             quantization=self._name(root, "quantization"),
             base_name=self._name(base, "name"),
             base_sha256=self._sha256(base, "sha256"),
-            adapter=None if root.get("adapter") is None else self._get(root, "adapter", str),
+            adapter=None if root.get("adapter") is None else self._adapter(self._get(root, "adapter", dict)),
             tokenizer=self._file(self._get(root, "tokenizer", dict)),
             weights=entry,
             graphs={role: self._file(self._get(graphs, role, dict)) for role in ("context", "canvas")},
@@ -239,8 +261,26 @@ class _Reader:
             n_vocab=n_vocab,
             max_positions=self._count(shape, "max_positions"),
             canvas_slots=self._count(root, "canvas_slots"),
-            commit_threshold=float(self._get(decode, "commit_threshold", (int, float))),
+            decode=self._rule(self._get(root, "decode", dict)),
         )
+
+    def _adapter(self, data: Mapping[str, Any]) -> AdapterEntry:
+        transitions = self._file(self._get(data, "transitions", dict))
+        return AdapterEntry(self._name(data, "name"), self._file(data), transitions)
+
+    def _rule(self, data: Mapping[str, Any]) -> DecodeRule:
+        agreement = tuple(self._share(item, "agreement") for item in self._get(data, "agreement", list))
+        numbers = {key: self._get(data, key, (int, float)) for key in ("row_worth", "plausible", "sure")}
+        for key, value in numbers.items():
+            if not 0 < value <= 2:
+                raise self._bad(f"decode.{key} is {value}")
+        return DecodeRule(agreement, **{key: float(value) for key, value in numbers.items()})
+
+    def _share(self, item: object, key: str) -> float:
+        share = float(self._typed(item, (int, float), f"decode.{key}"))
+        if not 0 <= share <= 1:
+            raise self._bad(f"decode.{key} holds {share}")
+        return share
 
     def _tensor(self, item: object, n_bytes: int) -> TensorEntry:
         data = self._typed(item, dict, "weights.tensors")

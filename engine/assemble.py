@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.artifact import MANIFEST_FILE, Manifest, load_manifest, verify
+from engine.artifact import ADAPTER_SOURCE, MANIFEST_FILE, Manifest, load_manifest, sha256_of, verify
 from engine.encodings import encode
 from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, StoreError
 from engine.types import CancelToken, Progress, ProgressListener
@@ -126,7 +126,7 @@ def assemble(
         reader = gguf.GGUFReader(str(gguf_path))
     except Exception as error:  # the library raises many kinds for a broken file
         raise IntegrityError(f"{gguf_path} is not a readable GGUF ({error})", "Pull it again.") from error
-    for entry in {entry.file: entry for entry in manifest.graphs.values()}.values():
+    for entry in manifest.shipped_files:
         shutil.copyfile(manifest.path(entry), directory / entry.file)
     write_weights(reader, manifest, directory / manifest.weights.file, progress, cancel or CancelToken())
     (directory / manifest.tokenizer.file).write_bytes(tokenizer_json(reader))
@@ -141,14 +141,21 @@ def write_weights(
     progress: ProgressListener | None,
     cancel: CancelToken,
 ) -> None:
-    """Encode every tensor of the manifest into one file."""
-    sources = {tensor.name: tensor for tensor in reader.tensors}
-    sources.setdefault("output.weight", sources.get("token_embd.weight"))
+    """Encode every tensor of the manifest, the adapter's among them, into one file."""
+    tensors = {tensor.name: tensor for tensor in reader.tensors}
+    tensors.setdefault("output.weight", tensors.get("token_embd.weight"))
+    adapter = adapter_tensors(manifest)
+
+    def source(name: str) -> npt.NDArray[np.float32]:
+        if name.startswith(ADAPTER_SOURCE):
+            return adapter[name.removeprefix(ADAPTER_SOURCE)]
+        return dequantize(tensors[name])
+
     with path.open("wb") as file:
         file.truncate(manifest.weights.n_bytes)
         for entry in manifest.tensors:
             cancel.check()
-            matrix = np.concatenate([dequantize(sources[name]) for name in entry.sources])
+            matrix = np.concatenate([source(name) for name in entry.sources])
             if matrix.shape != entry.shape:
                 raise IntegrityError(f"tensor {entry.name} has shape {matrix.shape} and not {entry.shape}")
             for part, array in encode(matrix, entry.encoding).items():
@@ -156,6 +163,22 @@ def write_weights(
                 file.write(np.ascontiguousarray(array).tobytes())
             if progress is not None:
                 progress(Progress("assemble", file.tell(), manifest.weights.n_bytes))
+
+
+def adapter_tensors(manifest: Manifest) -> dict[str, npt.NDArray[np.float32]]:
+    """The tensors of the adapter shipped beside a manifest, by name; none where there is none.
+
+    Raises:
+        IntegrityError: the file is missing or not the one the manifest names.
+    """
+    if manifest.adapter is None:
+        return {}
+    from safetensors.numpy import load_file  # noqa: PLC0415  (see assemble)
+
+    path = manifest.path(manifest.adapter.entry)
+    if not path.is_file() or sha256_of(path) != manifest.adapter.entry.sha256:
+        raise IntegrityError(f"{path.name} of {manifest.name} is missing or altered", "Reinstall Unmask.")
+    return {name: array.astype(np.float32) for name, array in load_file(path).items()}
 
 
 def dequantize(tensor: Any) -> npt.NDArray[np.float32]:

@@ -47,12 +47,17 @@ class ContextCache:
 
     def append(self, ids: Sequence[int], new: Sequence[FloatArray]) -> None:
         """Store the entries of tokens that follow; ``new`` is one ``[n_heads, n_new, head_dim]`` an array."""
+        self.reserve(len(ids))
         start, end = len(self.ids), len(self.ids) + len(ids)
-        if end > self.capacity:
-            self._grow(-(-end // BUCKET) * BUCKET)
         for array, values in zip(self.arrays, new, strict=True):
             array[:, start:end] = values
         self.ids.extend(ids)
+
+    def reserve(self, n_tokens: int) -> None:
+        """Make room for this many tokens more."""
+        needed = len(self.ids) + n_tokens
+        if needed > self.capacity:
+            self._grow(-(-needed // BUCKET) * BUCKET)
 
     def truncate(self, n_tokens: int) -> None:
         """Forget everything after the first ``n_tokens``."""

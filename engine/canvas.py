@@ -1,17 +1,18 @@
-"""The canvas: the tokens being filled in, each committed or still masked.
+"""The canvas: the tokens being filled in. Each is settled, proposed, or still masked.
 
 Pure data. Knows neither the model nor the text around it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 MASKED = -1
-"""What a slot holds while nothing is committed to it."""
+"""What a slot holds while nothing is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +21,14 @@ class Canvas:
 
     Attributes:
         tokens: token id of each slot, or ``MASKED``. Shape ``[n_slots]``.
-        confidence: probability each token was committed with, 0 while masked. Shape ``[n_slots]``.
+        confidence: probability of each token, 0 while masked. Shape ``[n_slots]``.
+        n_settled: length of the run at the start that no longer changes; what stands behind it is
+            proposed, and is verified or masked again.
     """
 
     tokens: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float32]
+    n_settled: int = 0
 
     @classmethod
     def masked(cls, n_slots: int) -> Canvas:
@@ -37,37 +41,49 @@ class Canvas:
         return len(self.tokens)
 
     @property
-    def open_slots(self) -> npt.NDArray[np.int64]:
-        """Indices of the masked slots, ascending. Shape ``[n_open]``."""
-        return np.flatnonzero(self.tokens == MASKED)
-
-    @property
-    def n_settled(self) -> int:
-        """Length of the run of committed slots at the start."""
-        is_open = self.tokens == MASKED
-        return int(is_open.argmax()) if is_open.any() else self.n_slots
+    def n_open(self) -> int:
+        """Number of slots that are not settled."""
+        return self.n_slots - self.n_settled
 
     @property
     def settled(self) -> list[int]:
-        """The tokens of that run."""
+        """The settled tokens."""
         return [int(token) for token in self.tokens[: self.n_settled]]
 
-    def commit(
-        self,
-        slots: npt.NDArray[np.int64],
-        tokens: npt.NDArray[np.int64],
-        confidence: npt.NDArray[np.float32],
-    ) -> Canvas:
-        """A canvas with these masked slots filled; committed slots are never overwritten."""
-        assert (self.tokens[slots] == MASKED).all(), "only masked positions may change"
+    @property
+    def proposed(self) -> list[int]:
+        """The run of proposed tokens behind the settled ones."""
+        run = self.tokens[self.n_settled :]
+        masked = np.flatnonzero(run == MASKED)
+        return [int(token) for token in run[: masked[0] if masked.size else len(run)]]
+
+    @property
+    def proposed_confidence(self) -> list[float]:
+        """Their probabilities."""
+        start = self.n_settled
+        return [float(p) for p in self.confidence[start : start + len(self.proposed)]]
+
+    def settle(self, token: int, confidence: float) -> Canvas:
+        """A canvas whose first open slot holds this token for good; another proposal there is overruled."""
+        assert self.n_open, "only open slots may change"
+        tokens, kept = self.tokens.copy(), self.confidence.copy()
+        tokens[self.n_settled], kept[self.n_settled] = token, confidence
+        return Canvas(tokens, kept, self.n_settled + 1)
+
+    def propose(self, tokens: Sequence[int], confidence: Sequence[float]) -> Canvas:
+        """A canvas that proposes this run behind the settled tokens, and masks everything after it."""
+        n = min(len(tokens), self.n_open)
         new_tokens, new_confidence = self.tokens.copy(), self.confidence.copy()
-        new_tokens[slots] = tokens
-        new_confidence[slots] = confidence
+        new_tokens[self.n_settled :], new_confidence[self.n_settled :] = MASKED, 0.0
+        new_tokens[self.n_settled : self.n_settled + n] = tokens[:n]
+        new_confidence[self.n_settled : self.n_settled + n] = confidence[:n]
         return replace(self, tokens=new_tokens, confidence=new_confidence)
 
     def extend(self, n_slots: int) -> Canvas:
         """A canvas with this many masks more at its end."""
         more = Canvas.masked(n_slots)
-        return Canvas(
-            np.concatenate([self.tokens, more.tokens]), np.concatenate([self.confidence, more.confidence])
+        return replace(
+            self,
+            tokens=np.concatenate([self.tokens, more.tokens]),
+            confidence=np.concatenate([self.confidence, more.confidence]),
         )

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from engine.schedule import Decoding
+
 Device = Literal["auto", "cpu", "cuda"]
 SourceKind = Literal["file", "wheels", "hub"]
 
@@ -27,6 +29,8 @@ class EngineConfig:
         base_file: a local GGUF for the source ``file``; None where there is none.
         offline: never touch the network.
         cache_mb: memory for live context caches, in MiB.
+        decoding: ``parallel`` drafts and lets plausible drafts stand, ``lossless`` gives what the base
+            alone would give, ``left_to_right`` is the base alone.
     """
 
     model: str = DEFAULT_MODEL
@@ -38,3 +42,4 @@ class EngineConfig:
     base_file: Path | None = None
     offline: bool = False
     cache_mb: int = 256
+    decoding: Decoding = "parallel"

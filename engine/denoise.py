@@ -1,24 +1,29 @@
 """The loop: a canvas of masks becomes text.
 
-Each step predicts the masked slots, commits those that are sure (always at least the leftmost), and
-stops as soon as the text before the first mask has come to its end. Knows nothing of files, editors
-or ONNX; what "the end" is beyond the model's own end tokens is asked of the caller.
+Each pass verifies what the last one proposed and proposes again what could follow. Tokens that stand
+are settled, the first that does not is overruled by the base's own choice, what came after it is masked
+again; the loop ends as soon as the settled text, or a proposal beyond doubt, has come to its end. Knows
+nothing of files, editors or ONNX; what "the end" is beyond the model's own end tokens is asked of the
+caller.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
+from operator import mul
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
-from engine.denoiser import Denoiser
-from engine.schedule import choose
+from engine.denoiser import Denoiser, Prediction
+from engine.schedule import DecodeRule, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
+from engine.verify import probability, stands
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -42,6 +47,23 @@ class Avoided:
 
 
 @dataclass(frozen=True, slots=True)
+class Task:
+    """What one canvas is to become.
+
+    Attributes:
+        heal: bytes the text must begin with; its tokens do not count against ``max_tokens``.
+        max_tokens: the most tokens to settle.
+        stop: see ``StopRule``.
+        avoid: what the text should not begin with.
+    """
+
+    heal: bytes
+    max_tokens: int
+    stop: StopRule
+    avoid: Sequence[Avoided] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Denoised:
     """A finished canvas.
 
@@ -50,6 +72,7 @@ class Denoised:
         tokens: the settled tokens, end token left out.
         confidence: geometric mean of their probabilities; 1 for none.
         forwards: passes it took.
+        rows: rows computed in them, those of the context left out.
         stopped: ``end`` (end token), ``rule`` (the stop rule), ``length`` or ``deadline``.
     """
 
@@ -57,19 +80,18 @@ class Denoised:
     tokens: tuple[int, ...]
     confidence: float
     forwards: int
+    rows: int
     stopped: str
 
 
 def denoise(
     denoiser: Denoiser,
     codec: TokenCodec,
+    task: Task,
+    rule: DecodeRule,
     *,
-    heal: bytes,
-    max_tokens: int,
-    stop: StopRule,
     cancel: CancelToken,
     deadline: Deadline,
-    avoid: Sequence[Avoided] = (),
     on_step: StepListener | None = None,
 ) -> Denoised:
     """Fill one canvas after the denoiser's current context.
@@ -77,64 +99,126 @@ def denoise(
     Args:
         denoiser: holds the context.
         codec: its tokenizer.
-        heal: bytes the text must begin with; its tokens do not count against ``max_tokens``.
-        max_tokens: the most tokens to settle.
-        stop: see ``StopRule``.
+        task: what to fill it with.
+        rule: how much to draft and what to let stand.
         cancel: polled at every pass.
         deadline: checked after every step; at least one step is made.
-        avoid: what the text should not begin with.
         on_step: called after each step.
 
     Raises:
         Cancelled: asked to stop.
     """
-    canvas = Canvas.masked(min(denoiser.canvas_slots, max_tokens))
-    forwards = step = 0
-    stopped: str | None = None
-    end_char: int | None = None
-    while stopped is None:
-        prediction = denoiser.predict(canvas, cancel)
+    settling = _Settling(codec, task, denoiser.special.end, denoiser.canvas_slots)
+    forwards = rows = step = 0
+    while settling.stopped is None:
+        masks = plan_masks(settling.canvas.proposed_confidence, rule)
+        prediction = denoiser.predict(settling.canvas, masks, cancel)
         forwards += prediction.forwards
+        rows += prediction.rows
         step += 1
-        slots, logits = prediction.slots, prediction.logits
-        missing = heal[len(codec.decode_bytes(canvas.settled)) :]
-        if missing:  # the healed piece comes first, and alone
-            slots, logits = slots[:1], hold_to(logits[0], codec.continuing(missing))[None]
-        if avoid and not codec.decode_bytes(canvas.settled)[len(heal) :].strip():
-            first = logits[0]
-            for avoided in avoid:
-                first = prefer_others(first, avoided.tokens, avoided.alternative)
-            logits = np.concatenate([first[None], logits[1:]])
-        tokens, confidence = best_tokens(logits)
-        chosen = choose(confidence, denoiser.commit_rule)
-        canvas = canvas.commit(slots[chosen], tokens[chosen], confidence[chosen])
-        settled = canvas.settled
-        ended = _ended(settled, denoiser.special.end)
-        healed = _n_heal_tokens(settled, codec, heal)
-        end_char = stop(codec.decode(settled[:ended]))
-        if end_char is not None:
-            stopped = "rule"
-        elif ended < len(settled):
-            stopped = "end"
-        elif len(settled) - healed >= max_tokens:
-            stopped = "length"
-        elif deadline.passed:
-            stopped = "deadline"
-        elif not canvas.open_slots.size:
-            canvas = canvas.extend(min(denoiser.canvas_slots, max_tokens + healed - len(settled)))
+        n_agreed = settling.verify(prediction, rule)
+        if settling.stopped is None:
+            settling.propose(*denoiser.draft(prediction.drafts[n_agreed], settling.canvas.settled), rule)
+        if settling.stopped is None and deadline.passed:
+            settling.stopped = "deadline"
         if on_step is not None:
-            on_step(canvas, step, stopped is not None)
-
-    settled = canvas.settled[: _ended(canvas.settled, denoiser.special.end)]
-    text = codec.decode(settled)
-    log_probabilities = np.log(np.maximum(canvas.confidence[: len(settled)], 1e-9))
-    mean_confidence = float(np.exp(log_probabilities.mean())) if settled else 1.0
-    return Denoised(text[:end_char], tuple(settled), mean_confidence, forwards, stopped)
+            on_step(settling.canvas, step, settling.stopped is not None)
+    return settling.result(forwards, rows)
 
 
-def _ended(tokens: list[int], end: frozenset[int]) -> int:
-    """Number of tokens before the first end token."""
-    return next((i for i, token in enumerate(tokens) if token in end), len(tokens))
+class _Settling:
+    """A canvas on its way, and the rules it is under."""
+
+    def __init__(self, codec: TokenCodec, task: Task, end: frozenset[int], n_slots: int) -> None:
+        self._codec, self._task, self._end, self._n_slots = codec, task, end, n_slots
+        self._end_char: int | None = None
+        self.canvas = Canvas.masked(n_slots)
+        self.stopped: str | None = None
+
+    def verify(self, prediction: Prediction, rule: DecodeRule) -> int:
+        """Settle what stands of the proposal, and the base's choice after it; how many stood."""
+        proposed = self.canvas.proposed
+        for n_agreed, logits in enumerate(prediction.logits):
+            allowed = self._allowed(logits)
+            (token,), (confidence,) = best_tokens(allowed[None])
+            agreed = n_agreed < len(proposed) and stands(allowed, proposed[n_agreed], int(token), rule)
+            if agreed and proposed[n_agreed] != token:
+                token, confidence = proposed[n_agreed], probability(allowed, proposed[n_agreed])
+            self._settle(int(token), float(confidence))
+            if self.stopped is not None or not agreed:
+                return n_agreed
+        raise AssertionError("the base's choice after the last proposal agrees with none")
+
+    def propose(
+        self, tokens: npt.NDArray[np.int64], confidence: npt.NDArray[np.float32], rule: DecodeRule
+    ) -> None:
+        """Propose a drafted run; one that reaches the end beyond doubt is settled at once."""
+        certainty = list(accumulate(map(float, confidence), mul))
+        n_certain = sum(chance >= rule.sure for chance in certainty)
+        if n_certain and self._ends_within([int(token) for token in tokens[:n_certain]]):
+            for token, probable in zip(tokens, confidence, strict=True):
+                self._settle(int(token), float(probable))
+                if self.stopped is not None:
+                    return
+        n_worth = worth_verifying([float(p) for p in confidence], rule)
+        room = self._room()
+        if room > self.canvas.n_open:
+            self.canvas = self.canvas.extend(min(self._n_slots, room - self.canvas.n_open))
+        kept = min(n_worth, max(room - 1, 0))  # the base settles one more than stands
+        self.canvas = self.canvas.propose([int(t) for t in tokens[:kept]], [float(p) for p in confidence[:kept]])
+
+    def result(self, forwards: int, rows: int) -> Denoised:
+        """What came of it."""
+        tokens = self._text_tokens(self.canvas.settled)
+        log_probabilities = np.log(np.maximum(self.canvas.confidence[: len(tokens)], 1e-9))
+        confidence = float(np.exp(log_probabilities.mean())) if tokens else 1.0
+        text = self._codec.decode(tokens)[: self._end_char]
+        assert self.stopped is not None
+        return Denoised(text, tuple(tokens), confidence, forwards, rows, self.stopped)
+
+    def _settle(self, token: int, confidence: float) -> None:
+        if not self.canvas.n_open:
+            self.canvas = self.canvas.extend(self._n_slots)
+        self.canvas = self.canvas.settle(token, confidence)
+        settled = self.canvas.settled
+        self.stopped, self._end_char = self._stop(settled)
+        if self.stopped is None and self._room() <= 0:
+            self.stopped = "length"
+
+    def _ends_within(self, tokens: list[int]) -> bool:
+        """Whether the text ends somewhere in a run behind the settled tokens."""
+        settled = self.canvas.settled
+        return any(
+            self._stop([*settled, *tokens[:n]])[0] is not None for n in range(1, len(tokens) + 1)
+        )
+
+    def _stop(self, tokens: list[int]) -> tuple[str | None, int | None]:
+        """Why and where a text of these tokens has come to its end; its last token is the newest."""
+        end_char = self._task.stop(self._codec.decode(self._text_tokens(tokens)))
+        if end_char is not None:
+            return "rule", end_char
+        return ("end", None) if tokens[-1] in self._end else (None, None)
+
+    def _text_tokens(self, tokens: list[int]) -> list[int]:
+        """The tokens before the first end token."""
+        return tokens[: next((i for i, token in enumerate(tokens) if token in self._end), len(tokens))]
+
+    def _room(self) -> int:
+        """How many more tokens may be settled."""
+        settled = self.canvas.settled
+        healed = _n_heal_tokens(settled, self._codec, self._task.heal)
+        return self._task.max_tokens - (len(settled) - healed)
+
+    def _allowed(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """One row of the base's logits, with what may not stand at this place ruled out."""
+        heal, said = self._task.heal, self._codec.decode_bytes(self.canvas.settled)
+        missing = heal[len(said) :]
+        if missing:
+            logits = hold_to(logits, self._codec.continuing(missing))
+        if not said[len(heal) :].strip():
+            for avoided in self._task.avoid:
+                logits = prefer_others(logits, avoided.tokens, avoided.alternative)
+        return logits
 
 
 def _n_heal_tokens(tokens: list[int], codec: TokenCodec, heal: bytes) -> int:

@@ -1,7 +1,8 @@
 """The seam between the denoising loop and a model.
 
-A denoiser holds one context at a time and predicts the masked slots of a canvas that follows it.
-What kind of model answers (the base alone, the base with a canvas adapter, a fake) is not known here.
+A denoiser holds one context at a time, scores what a canvas behind it proposes, and drafts what could
+follow. What kind of model answers (the base alone, the base with a canvas adapter, a fake) is not known
+here.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
-from engine.schedule import CommitRule
+from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
 
 
@@ -48,7 +49,7 @@ class Encoded:
     Attributes:
         context_tokens: its length.
         cached_tokens: how many were found in a cache and not encoded again.
-        forwards: passes it took.
+        forwards: passes it took; its last rows may be left to the first prediction.
     """
 
     context_tokens: int
@@ -58,17 +59,40 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one step says about masked slots.
+    """What one pass says of a canvas with n settled and k proposed tokens.
 
     Attributes:
-        slots: indices of the predicted slots, ascending, all of them masked. Shape ``[n]``, n >= 1.
-        logits: one row per slot. Shape ``[n, n_vocab]``, float32.
-        forwards: passes it took (0 where an earlier pass had the answer already).
+        logits: row i is the base's for slot n + i, the first i proposed tokens being as proposed.
+            Shape ``[k + 1, n_vocab]``, float32.
+        drafts: entry i is the adapter's for the slots from n + i + 1 on, if the first i proposed tokens
+            stand. Shapes ``[masks[i], n_vocab]``, float32.
+        forwards: passes it took.
+        rows: rows computed in them, rows of the context left out.
     """
 
-    slots: npt.NDArray[np.int64]
     logits: npt.NDArray[np.float32]
+    drafts: tuple[npt.NDArray[np.float32], ...]
     forwards: int
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What the base says of a finished canvas, each token given the context and what is left of it.
+
+    Attributes:
+        log_probs: of each token of the canvas ``[n]``, float32.
+        top_tokens: the most probable tokens of each slot, best first ``[n, TOP]``.
+        top_log_probs: their log-probabilities ``[n, TOP]``, float32.
+    """
+
+    log_probs: npt.NDArray[np.float32]
+    top_tokens: npt.NDArray[np.int64]
+    top_log_probs: npt.NDArray[np.float32]
+
+
+TOP = 6
+"""How many of the most probable tokens a reading tells."""
 
 
 class Denoiser(Protocol):
@@ -83,8 +107,8 @@ class Denoiser(Protocol):
         """The ids the layout needs."""
 
     @property
-    def commit_rule(self) -> CommitRule:
-        """The rule this model is decoded with by default."""
+    def rule(self) -> DecodeRule:
+        """How this model is decoded by default."""
 
     @property
     def canvas_slots(self) -> int:
@@ -97,8 +121,51 @@ class Denoiser(Protocol):
             Cancelled: between two passes, if asked to stop.
         """
 
-    def predict(self, canvas: Canvas, cancel: CancelToken) -> Prediction:
-        """Predict masked slots of a canvas right after the current context; at least one is masked.
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        """Verify what a canvas right after the current context proposes, and draft what follows.
+
+        Args:
+            canvas: its settled tokens only ever grow while a context is the current one.
+            masks: for 0, 1, … k agreed proposals, how many slots to draft behind the one after them
+                ``[k + 1]``; all 0 where the model cannot draft.
+            cancel: polled before every pass.
+
+        Raises:
+            Cancelled: before a pass, if asked to stop.
+        """
+
+    def draft(
+        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """The run of tokens that drafted slots behind the settled tokens of a canvas speak for.
+
+        Args:
+            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``.
+            settled: the tokens before them, the context left out.
+
+        Returns:
+            tokens ``[n]``, and how likely the base is to agree with each, if it did so before ``[n]``.
+        """
+
+    def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
+        """Score the tokens of a finished canvas, at least one, right after the current context.
+
+        Raises:
+            Cancelled: before a pass, if asked to stop.
+        """
+
+    def compare(
+        self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
+    ) -> list[npt.NDArray[np.float32]]:
+        """Score several ways to go on after the current context and some tokens of a canvas.
+
+        Args:
+            before: the tokens that all of them follow.
+            branches: the tokens of each, at least one.
+            cancel: polled before every pass.
+
+        Returns:
+            per branch, the log-probabilities of its tokens ``[len(branch)]``.
 
         Raises:
             Cancelled: before a pass, if asked to stop.

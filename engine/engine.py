@@ -15,12 +15,13 @@ import numpy as np
 from engine import accept, languages, regions
 from engine.canvas import MASKED, Canvas
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.denoise import Avoided, Denoised, denoise
+from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Denoiser
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
 from engine.languages import Language
 from engine.layout import lay_out
+from engine.schedule import Decoding
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
 from engine.types import (
@@ -54,7 +55,7 @@ class _Filled:
     refusal: str | None
     context_tokens: int
     cached_tokens: int
-    forwards: int
+    context_forwards: int
 
 
 class Engine:
@@ -64,12 +65,20 @@ class Engine:
         denoiser: the model.
         codec: its tokenizer.
         context_tokens: the most tokens of context for one hole.
+        decoding: how canvases are decoded.
     """
 
-    def __init__(self, denoiser: Denoiser, codec: TokenCodec, context_tokens: int) -> None:
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        codec: TokenCodec,
+        context_tokens: int,
+        decoding: Decoding = "parallel",
+    ) -> None:
         self._denoiser = denoiser
         self._codec = codec
         self._context_tokens = context_tokens
+        self._rule = denoiser.rule.decoded(decoding)
 
     @property
     def info(self) -> ModelInfo:
@@ -159,12 +168,12 @@ class Engine:
         denoised = denoise(
             self._denoiser,
             self._codec,
-            heal=layout.heal,
-            max_tokens=request.max_tokens,
-            stop=stop_rule(request, language, prefix, piece, suffix),
+            Task(
+                layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid
+            ),
+            self._rule,
             cancel=cancel,
             deadline=deadline,
-            avoid=avoid,
             on_step=show,
         )
         fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
@@ -182,7 +191,7 @@ class Engine:
             refusal=refusal,
             context_tokens=encoded.context_tokens,
             cached_tokens=encoded.cached_tokens,
-            forwards=encoded.forwards + denoised.forwards,
+            context_forwards=encoded.forwards,
         )
 
     @cached_property
@@ -225,11 +234,11 @@ def open_engine(
     """
     if config.model.partition(":")[0] == FAKE_MODEL:
         fake = FakeDenoiser.from_name(config.model)
-        return Engine(fake, fake.codec, config.context_tokens)
+        return Engine(fake, fake.codec, config.context_tokens, config.decoding)
     from engine.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
 
     denoiser, codec = load_denoiser(config, progress=progress, cancel=cancel)
-    return Engine(denoiser, codec, config.context_tokens)
+    return Engine(denoiser, codec, config.context_tokens, config.decoding)
 
 
 def _check(request: FillRequest) -> None:
@@ -253,7 +262,9 @@ def _result(filled: list[_Filled], ms: float) -> FillResult:
         confidence=tuple(round(hole.denoised.confidence, 4) for hole in filled),
         reason=next(iter(refusals + early), None),
         tokens=sum(len(hole.denoised.tokens) for hole in filled),
-        forwards=sum(hole.forwards for hole in filled),
+        forwards=sum(hole.context_forwards + hole.denoised.forwards for hole in filled),
+        context_forwards=sum(hole.context_forwards for hole in filled),
+        rows=sum(hole.denoised.rows for hole in filled),
         ms=ms,
         context_tokens=sum(hole.context_tokens for hole in filled),
         cached_tokens=sum(hole.cached_tokens for hole in filled),

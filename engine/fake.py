@@ -1,7 +1,7 @@
 """A denoiser without weights: instant, deterministic, for tests, demonstrations and editor clients' checks.
 
-It speaks bytes, predicts every masked slot in one pass, and is sure of all of them; healing, stopping,
-committing and everything else around it are the engine's own.
+It speaks bytes, drafts every slot in one pass, and is sure of all of them; healing, stopping, settling
+and everything else around it are the engine's own.
 """
 
 from __future__ import annotations
@@ -10,13 +10,18 @@ from collections.abc import Sequence
 from urllib.parse import parse_qs
 
 import numpy as np
+import numpy.typing as npt
 
 from engine.canvas import Canvas
-from engine.denoiser import Encoded, Prediction, SpecialTokens
+from engine.denoiser import TOP, Encoded, Prediction, Reading, SpecialTokens
 from engine.errors import ConfigError
-from engine.schedule import CommitRule
+from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, ModelInfo
+from engine.unmask import best_tokens
+
+SURE, UNLIKELY = -0.01, -12.0
+"""Log-probabilities of the byte that is right and of any other."""
 
 SPECIAL = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|endoftext|>")
 
@@ -31,7 +36,7 @@ class FakeDenoiser:
     """
 
     canvas_slots = 16
-    commit_rule = CommitRule(threshold=0.9)
+    rule = DecodeRule(agreement=(1.0,) * 15, sure=0.9)
 
     def __init__(self, answer: str | None = None, step_ms: float = 0.0) -> None:
         self.codec = TokenCodec.of_bytes(SPECIAL)
@@ -73,15 +78,54 @@ class FakeDenoiser:
         self._context = list(context)
         return Encoded(len(context), common, 1)
 
-    def predict(self, canvas: Canvas, cancel: CancelToken) -> Prediction:
-        """Every masked slot at once, the right byte with near certainty."""
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        """Every slot at once, the right byte with near certainty."""
         self._pass(cancel)
         target = [*self.codec.encode(self._fill()), self._end]
-        slots = canvas.open_slots
-        logits = np.zeros((len(slots), self.codec.n_vocab), dtype=np.float32)
-        for row, slot in enumerate(slots):
-            logits[row, target[slot] if slot < len(target) else self._end] = 12.0
-        return Prediction(slots, logits, 1)
+        first, n_proposed = canvas.n_settled, len(canvas.proposed)
+
+        def said(start: int, n_slots: int) -> npt.NDArray[np.float32]:
+            logits = np.zeros((n_slots, self.codec.n_vocab), dtype=np.float32)
+            for row, slot in enumerate(range(start, start + n_slots)):
+                logits[row, target[slot] if slot < len(target) else self._end] = 12.0
+            return logits
+
+        logits = said(first, n_proposed + 1)
+        drafts = tuple(said(first + i + 1, n_masks) for i, n_masks in enumerate(masks))
+        return Prediction(logits, drafts, 1, len(logits) + sum(masks))
+
+    def draft(
+        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """Each slot speaks for itself."""
+        return best_tokens(logits)
+
+    def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
+        """The right byte is nearly certain in every slot, all others are nearly impossible."""
+        self._pass(cancel)
+        said = self._said(len(canvas))
+        top = np.tile(np.arange(TOP), (len(canvas), 1))
+        top[:, 0] = said
+        log_probs = np.where(np.asarray(canvas) == said, SURE, UNLIKELY).astype(np.float32)
+        top_log_probs = np.full(top.shape, UNLIKELY, dtype=np.float32)
+        top_log_probs[:, 0] = SURE
+        return Reading(log_probs, top.astype(np.int64), top_log_probs)
+
+    def compare(
+        self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
+    ) -> list[npt.NDArray[np.float32]]:
+        """See ``read``."""
+        self._pass(cancel)
+        scores = []
+        for branch in branches:
+            said = self._said(len(before) + len(branch))[len(before) :]
+            scores.append(np.where(np.asarray(branch) == said, SURE, UNLIKELY).astype(np.float32))
+        return scores
+
+    def _said(self, n_slots: int) -> npt.NDArray[np.int64]:
+        """The byte of each of the first slots, end tokens behind the answer."""
+        target = [*self.codec.encode(self._fill()), *[self._end] * n_slots]
+        return np.array(target[:n_slots], dtype=np.int64)
 
     def forget(self) -> None:
         """Drop the context."""

@@ -7,13 +7,14 @@ from pathlib import Path
 from engine import catalog, sources
 from engine.artifact import MANIFEST_FILE, Manifest, verify
 from engine.assemble import artifact_path, build_artifact, packaged_manifest
-from engine.causal import CausalDenoiser
+from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
 from engine.denoiser import Denoiser
 from engine.errors import ArtifactError
 from engine.runtime import OnnxModel
 from engine.store import ModelStore
 from engine.tokens import TokenCodec
+from engine.transitions import Transitions
 from engine.types import CancelToken, ProgressListener
 
 
@@ -32,8 +33,9 @@ def load_denoiser(
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     _check_vocabulary(manifest, codec)
     codec.prepare()
+    transitions = _transitions(manifest)
     model = OnnxModel(manifest, config.device, config.threads)
-    return CausalDenoiser(model, config.cache_mb << 20), codec
+    return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
 
 
 def find_artifact(
@@ -58,6 +60,15 @@ def find_artifact(
         cancel=cancel,
     )
     return build_artifact(base, gguf_path, store, progress=progress, cancel=cancel)
+
+
+def _transitions(manifest: Manifest) -> Transitions | None:
+    if manifest.adapter is None:
+        return None
+    table = Transitions.from_file(manifest.path(manifest.adapter.transitions))
+    if table.highest_token >= manifest.n_vocab:
+        raise ArtifactError(f"the transitions of {manifest.name} are of another vocabulary", "Pull it again.")
+    return table
 
 
 def _check_vocabulary(manifest: Manifest, codec: TokenCodec) -> None:

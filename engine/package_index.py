@@ -62,13 +62,7 @@ def find_wheel(web: Web, index: str, distribution: str, version: str) -> WheelLi
     Raises:
         SourceError: the index does not answer, makes no sense or has no such wheel.
     """
-    url = f"{index.rstrip('/')}/{_normal(distribution)}/"
-    answer = web.page(url, {"Accept": _INDEX_ACCEPTS, **credentials(index, url)})
-    try:
-        links = _links(answer)
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise SourceError(f"{host_of(url)} gives no list of files for {distribution}") from error
-    for link in links:
+    for link in list_files(web, index, distribution):
         name, *rest = link.file_name.split("-")
         if (
             link.file_name.endswith(".whl")
@@ -76,7 +70,21 @@ def find_wheel(web: Web, index: str, distribution: str, version: str) -> WheelLi
             and rest[:1] == [version]
         ):
             return link
-    raise SourceError(f"{host_of(url)} has no wheel of {distribution} {version}")
+    raise SourceError(f"{host_of(index)} has no wheel of {distribution} {version}")
+
+
+def list_files(web: Web, index: str, distribution: str) -> list[WheelLink]:
+    """Every file an index has of a distribution, of any version and kind.
+
+    Raises:
+        SourceError: the index does not answer or makes no sense.
+    """
+    url = f"{index.rstrip('/')}/{_normal(distribution)}/"
+    answer = web.page(url, {"Accept": _INDEX_ACCEPTS, **credentials(index, url)})
+    try:
+        return _links(answer)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise SourceError(f"{host_of(url)} gives no list of files for {distribution}") from error
 
 
 def _links(answer: httpx.Response) -> list[WheelLink]:

@@ -19,6 +19,7 @@ from engine.cache import ContextCache
 from engine.config import Device
 from engine.denoiser import Provider
 from engine.errors import BackendError
+from engine.rows import Rows
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -102,48 +103,56 @@ class OnnxModel:
             )
 
     def forward(
-        self, cache: ContextCache, ids: Sequence[int], *, rows: Sequence[int], causal: bool = True
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
     ) -> tuple[FloatArray, list[FloatArray]]:
         """One pass over rows that follow a cache.
 
         Args:
-            cache: the context; read only.
-            ids: token ids of the new rows, ``n_new`` of them.
-            rows: which rows' logits are wanted.
-            causal: whether a row sees only the rows before it, or all of them.
+            cache: the context; its buffers may grow, its entries are read only.
+            rows: the new rows, ``n_new`` of them; none may be gated where the model has no adapter.
+            wanted: which rows' logits are wanted.
 
         Returns:
-            logits ``[len(rows), n_vocab]``, and the new cache entries, one ``[n_heads, n_new, head_dim]``
+            logits ``[len(wanted), n_vocab]``, and the new cache entries, one ``[n_heads, n_new, head_dim]``
             per cache array.
 
         Raises:
             BackendError: the run failed (out of memory, a lost device).
         """
-        n_past, n_new = len(cache.ids), len(ids)
+        n_past = len(cache.ids)
+        cache.reserve(len(rows))
         feeds: dict[str, npt.NDArray[np.generic]] = {
-            "ids": np.asarray(ids, dtype=np.int64),
-            "positions": np.arange(n_past, n_past + n_new, dtype=np.int64),
-            "bias": visibility(n_past, cache.capacity, n_new, causal=causal),
-            "logit_rows": np.asarray(rows, dtype=np.int64),
+            "ids": rows.ids,
+            "positions": n_past + rows.offsets,
+            "bias": visibility(n_past, cache.capacity, rows.sees),
+            "columns": n_past + np.arange(len(rows), dtype=np.int64),
+            "logit_rows": np.asarray(wanted, dtype=np.int64),
         }
+        if self.manifest.adapter:
+            feeds["gate"] = rows.gated.astype(np.float32)[:, None]
         feeds |= zip(self._past_names, cache.arrays, strict=True)
         try:
             logits, *new = self._session.run(None, feeds)
         except Exception as error:  # the library raises many kinds
-            raise BackendError(f"ONNX Runtime failed in a pass of {n_new} rows ({error})", _REMEDY) from error
+            raise BackendError(
+                f"ONNX Runtime failed in a pass of {len(rows)} rows ({error})", _REMEDY
+            ) from error
         return logits, new
 
 
-def visibility(n_past: int, capacity: int, n_new: int, *, causal: bool) -> FloatArray:
+def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> FloatArray:
     """What is added to the attention scores: 0 where row s sees column t, minus infinity elsewhere.
 
-    Columns are the cache's buffer, of which the first ``n_past`` hold tokens, then the new rows.
+    Args:
+        n_past: tokens in the cache; every row sees all of them. The new rows' columns follow.
+        capacity: columns of the cache's buffer.
+        sees: what the new rows see of one another ``[n_new, n_new]``.
 
     Returns:
-        ``[n_new, capacity + n_new]``.
+        ``[n_new, capacity]``.
     """
-    bias = np.zeros((n_new, capacity + n_new), dtype=np.float32)
-    bias[:, n_past:capacity] = INVISIBLE
-    if causal:
-        bias[:, capacity:][np.triu_indices(n_new, 1)] = INVISIBLE
+    n_new = len(sees)
+    bias = np.full((n_new, capacity), INVISIBLE, dtype=np.float32)
+    bias[:, :n_past] = 0.0
+    bias[:, n_past : n_past + n_new][sees] = 0.0
     return bias

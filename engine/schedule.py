@@ -1,40 +1,70 @@
-"""Which predictions of a step are committed. Pure functions."""
+"""How much is drafted in a pass and when a draft is good enough. Pure functions.
+
+A draft is a run of tokens that the canvas adapter proposes in parallel; the base verifies it in the next
+pass. Rows of a pass cost time, so a row is computed only where it is likely enough to matter.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate
+from operator import mul
+from typing import Literal, get_args
 
-import numpy as np
-import numpy.typing as npt
+Decoding = Literal["left_to_right", "lossless", "parallel"]
+
+DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
 
 @dataclass(frozen=True, slots=True)
-class CommitRule:
-    """When a prediction is sure enough to keep.
+class DecodeRule:
+    """How canvases are decoded.
 
     Attributes:
-        threshold: commit every prediction at least this probable; above 1, one slot a step.
+        agreement: share of drafts whose first 1, 2, … tokens are all what the base would have chosen,
+            measured on held-out text; empty where the model cannot draft.
+        row_worth: a row is computed if it is at least this likely to save a pass of its own. Near 0 where
+            passes are the cost (a GPU), larger where rows are (a CPU).
+        plausible: a drafted token stands if the base finds it at least this probable, relative to the
+            base's own choice; 1 lets nothing but the base's own choice stand.
+        sure: a draft that reaches the end of its text is taken without verification if it is at least this
+            probable as a whole; above 1, never.
     """
 
-    threshold: float = 2.0
+    agreement: tuple[float, ...] = ()
+    row_worth: float = 0.15
+    plausible: float = 1.0
+    sure: float = 2.0
+
+    def decoded(self, how: Decoding) -> DecodeRule:
+        """The rule of a decoding mode, this one being that of ``parallel``."""
+        if how == "left_to_right":
+            return LEFT_TO_RIGHT
+        return replace(self, plausible=1.0, sure=2.0) if how == "lossless" else self
 
 
-LEFT_TO_RIGHT = CommitRule()
-"""One token a step, the leftmost: the base model's own order."""
+LEFT_TO_RIGHT = DecodeRule()
+"""One token a pass: the base model's own greedy decoding."""
 
 
-def choose(confidence: npt.NDArray[np.float32], rule: CommitRule) -> npt.NDArray[np.bool_]:
-    """Which of the predicted slots to commit, given in reading order.
-
-    The leftmost always is, so every step makes progress and text settles from its start.
+def plan_masks(draft: Sequence[float], rule: DecodeRule) -> tuple[int, ...]:
+    """How many masks to compute behind each possible length of agreement with a draft.
 
     Args:
-        confidence: probability of each predicted token ``[n_predicted]``, at least one.
+        draft: probability of each token of the draft ``[k]``.
         rule: the rule in force.
 
     Returns:
-        ``[n_predicted]``.
+        for 0, 1, … k agreed tokens, the number of masks that follow them ``[k + 1]``.
     """
-    chosen = confidence >= rule.threshold
-    chosen[0] = True
-    return chosen
+    reached = [1.0, *accumulate(draft, mul)]
+    ends_here = [
+        reach * (1.0 - following) for reach, following in zip(reached, [*draft, 0.0], strict=True)
+    ]
+    return tuple(sum(chance * share >= rule.row_worth for share in rule.agreement) for chance in ends_here)
+
+
+def worth_verifying(draft: Sequence[float], rule: DecodeRule) -> int:
+    """How many tokens of a draft are likely enough to agree to be verified."""
+    return sum(reach >= rule.row_worth for reach in accumulate(draft, mul))

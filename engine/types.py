@@ -71,6 +71,8 @@ class FillResult:
         reason: why it was refused or failed, or why it ended early; None otherwise.
         tokens: committed tokens over all holes.
         forwards: passes through the model, context passes included.
+        context_forwards: how many of them only encoded context.
+        rows: rows computed in the others, those of the context left out.
         ms: wall time of the call in milliseconds.
         context_tokens: tokens the fills were conditioned on, over all holes.
         cached_tokens: how many of those were not encoded again.
@@ -82,6 +84,8 @@ class FillResult:
     reason: str | None = None
     tokens: int = 0
     forwards: int = 0
+    context_forwards: int = 0
+    rows: int = 0
     ms: float = 0.0
     context_tokens: int = 0
     cached_tokens: int = 0

@@ -18,6 +18,8 @@ def best_tokens(logits: FloatArray) -> tuple[IntArray, FloatArray]:
     Returns:
         tokens ``[n_rows]`` (the lowest id among equals) and their softmax probabilities ``[n_rows]``.
     """
+    if not len(logits):
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.float32)
     tokens = logits.argmax(axis=-1)
     top = logits.max(axis=-1, keepdims=True)
     confidence = 1.0 / np.exp(logits - top).sum(axis=-1)
@@ -55,6 +57,8 @@ def prefer_others(logits: FloatArray, avoid: IntArray, alternative: float) -> Fl
         return logits
     others = logits.copy()
     others[avoid] = -np.inf
+    if np.isneginf(others.max()):  # nothing else is allowed here
+        return logits
     top = logits.max()
     probability = np.exp(others.max() - top) / np.exp(logits - top).sum()
     return others if probability >= alternative else logits

@@ -20,6 +20,7 @@ class ModelConfig:
         rope_base: base of the rotary frequencies.
         norm_eps: epsilon of the RMS norms.
         max_positions: positions the model was trained for.
+        adapter_rank: rank of the canvas adapter; 0 for the base alone.
     """
 
     n_layers: int
@@ -31,6 +32,7 @@ class ModelConfig:
     rope_base: float = 1_000_000.0
     norm_eps: float = 1e-6
     max_positions: int = 32_768
+    adapter_rank: int = 0
 
     @property
     def head_dim(self) -> int:

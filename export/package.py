@@ -8,63 +8,96 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import onnx_ir as ir
 
 from engine import artifact
-from engine.artifact import MANIFEST_FILE, SCHEMA, load_manifest
+from engine.artifact import ADAPTER_SOURCE, MANIFEST_FILE, SCHEMA, load_manifest
 from engine.assemble import assemble, tokenizer_json, write_weights
 from engine.encodings import Encoding
+from engine.errors import ArtifactError
+from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken
+from export.adapter import ADAPTER_FILE, read_adapter
 from export.base import GgufBase, weight_sources
 from export.config import ModelConfig
 from export.quantize import StoredTensor, WeightBinder, plan_weights
 from export.to_onnx import export_graph
+from export.transitions import TRANSITIONS_FILE
 
 GRAPH_FILE = "denoiser.onnx"
 WEIGHTS_FILE = "weights.bin"
 TOKENIZER_FILE = "tokenizer.json"
 CANVAS_SLOTS = 16
-LEFT_TO_RIGHT = 2.0
-"""A threshold no probability reaches: without an adapter one slot is committed a step."""
 
 _UNKNOWN = "0" * 64
 
 
-def package(gguf_path: Path, base_name: str, encoding: Encoding, directory: Path, artifact_dir: Path) -> None:
+def package(
+    gguf_path: Path,
+    base_name: str,
+    encoding: Encoding,
+    directory: Path,
+    artifact_dir: Path,
+    *,
+    adapter: Path | None = None,
+    rule: DecodeRule = LEFT_TO_RIGHT,
+) -> None:
     """Write the shipped files of a model, and its whole artifact.
 
     Args:
         gguf_path: the verified base weights.
         base_name: its name in the catalogue.
         encoding: how matrices are stored.
-        directory: where the graph and the manifest go.
+        directory: where the graph, the manifest and the adapter go.
         artifact_dir: an empty directory for the artifact, weights and tokenizer included.
+        adapter: the canvas adapter, its table of transitions beside it; None for the base alone.
+        rule: how the model is decoded by default.
+
+    Raises:
+        ArtifactError: the adapter belongs to another base.
     """
     base = GgufBase(gguf_path)
+    base_sha256 = artifact.sha256_of(gguf_path)
     tied = {"embedding.weight": "head.weight"} if encoding in ("q8", "q4") else {}
     shapes = parameter_shapes(base)
+    config, adapter_entry = base.config, None
+    directory.mkdir(parents=True, exist_ok=True)
+    if adapter is not None:
+        info, tensors = read_adapter(adapter)
+        if info.base_sha256 != base_sha256:
+            raise ArtifactError(f"{adapter.name} was trained on another base", "Name that base's adapter.")
+        config = replace(config, adapter_rank=info.rank)
+        shapes |= {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        for source, name in ((adapter, ADAPTER_FILE), (adapter.with_name(TRANSITIONS_FILE), TRANSITIONS_FILE)):
+            shipped = directory / name
+            if not shipped.exists() or not shipped.samefile(source):
+                shutil.copyfile(source, shipped)
+        adapter_entry = {
+            "name": info.name,
+            **_file_entry(directory / ADAPTER_FILE),
+            "transitions": _file_entry(directory / TRANSITIONS_FILE),
+        }
     plan, n_bytes = plan_weights(
         {name: shape for name, shape in shapes.items() if name not in tied}, encoding
     )
 
-    directory.mkdir(parents=True, exist_ok=True)
     artifact_dir.mkdir(parents=True, exist_ok=True)
-    write_graph(base.config, plan, tied, directory / GRAPH_FILE)
+    write_graph(config, plan, tied, directory / GRAPH_FILE)
     tokenizer = tokenizer_json(base.reader)
-    data = manifest_data(base, base_name, artifact.sha256_of(gguf_path), encoding, plan, n_bytes)
+    data = manifest_data(base, base_name, base_sha256, encoding, plan, n_bytes)
+    data["adapter"] = adapter_entry
+    data["decode"] = asdict(rule)
     data["tokenizer"] = {
         "file": TOKENIZER_FILE,
         "sha256": hashlib.sha256(tokenizer).hexdigest(),
         "bytes": len(tokenizer),
     }
-    graph = {
-        "file": GRAPH_FILE,
-        "sha256": artifact.sha256_of(directory / GRAPH_FILE),
-        "bytes": (directory / GRAPH_FILE).stat().st_size,
-    }
+    graph = _file_entry(directory / GRAPH_FILE)
     data["graphs"] = {"context": graph, "canvas": graph}
     data["weights"]["sha256"] = _weights_sha256(data, base, directory, artifact_dir)
     _write_manifest(data, directory)
@@ -122,7 +155,7 @@ def manifest_data(
         "layout": "suffix-prefix-canvas",
         "logit_shift": 1,
         "canvas_slots": CANVAS_SLOTS,
-        "decode": {"commit_threshold": LEFT_TO_RIGHT},
+        "decode": None,
         "special": {
             "fim_prefix": ids["<|fim_prefix|>"],
             "fim_suffix": ids["<|fim_suffix|>"],
@@ -145,7 +178,7 @@ def manifest_data(
                     "name": tensor.name,
                     "shape": list(tensor.shape),
                     "encoding": tensor.encoding,
-                    "sources": list(sources[tensor.name]),
+                    "sources": list(sources.get(tensor.name, (ADAPTER_SOURCE + tensor.name,))),
                     "parts": {part: [place.offset, place.n_bytes] for part, place in tensor.parts.items()},
                 }
                 for tensor in plan.values()
@@ -160,6 +193,10 @@ def _weights_sha256(data: dict[str, Any], base: GgufBase, directory: Path, scrat
     path = scratch / WEIGHTS_FILE
     write_weights(base.reader, load_manifest(directory), path, None, CancelToken())
     return artifact.sha256_of(path)
+
+
+def _file_entry(path: Path) -> dict[str, Any]:
+    return {"file": path.name, "sha256": artifact.sha256_of(path), "bytes": path.stat().st_size}
 
 
 def _write_manifest(data: dict[str, Any], directory: Path) -> None:

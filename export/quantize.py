@@ -62,6 +62,8 @@ def plan_weights(
         chosen: Encoding = encoding if len(shape) == 2 else "f32"
         if chosen == "d8" and name == EMBEDDING:
             chosen = "q8"  # looked up by row; d8 stores columns
+        if ".lora_" in name and chosen != "f32":  # small, and read once a row
+            chosen = "q8" if shape[1] % BLOCK == 0 else "f32"
         parts: dict[str, Part] = {}
         for part, (part_shape, dtype) in part_shapes(shape, chosen).items():
             n_bytes = math.prod(part_shape) * np.dtype(dtype).itemsize

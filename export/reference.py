@@ -13,11 +13,15 @@ import torch
 
 from engine.artifact import Manifest
 from engine.cache import ContextCache, FloatArray
-from engine.causal import CausalDenoiser
+from engine.canvas_denoiser import CanvasDenoiser
 from engine.denoiser import Provider
+from engine.rows import Rows
 from engine.runtime import visibility
+from engine.transitions import Transitions
+from export.adapter import load_adapter
 from export.base import load_model
 from export.model import DenoiserModel
+from export.transitions import TRANSITIONS_FILE
 
 
 class TorchModel:
@@ -35,18 +39,20 @@ class TorchModel:
         self.manifest = manifest
 
     def forward(
-        self, cache: ContextCache, ids: Sequence[int], *, rows: Sequence[int], causal: bool = True
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
     ) -> tuple[FloatArray, list[FloatArray]]:
         """See ``engine.runtime.OnnxModel.forward``."""
-        n_past, n_new = len(cache.ids), len(ids)
-        bias = visibility(n_past, n_past, n_new, causal=causal)
-        past = [torch.from_numpy(np.ascontiguousarray(array[:, :n_past])) for array in cache.arrays]
+        cache.reserve(len(rows))
+        gate = torch.from_numpy(rows.gated.astype(np.float32)[:, None]) if rows.gated.any() else None
+        past = [torch.from_numpy(array) for array in cache.arrays]
         with torch.inference_mode():
             logits, new_k, new_v = self._model(
-                torch.tensor(ids),
-                torch.arange(n_past, n_past + n_new),
-                torch.from_numpy(bias),
-                torch.tensor(rows),
+                torch.from_numpy(rows.ids),
+                torch.from_numpy(len(cache.ids) + rows.offsets),
+                gate,
+                torch.from_numpy(visibility(len(cache.ids), cache.capacity, rows.sees)),
+                torch.from_numpy(len(cache.ids) + np.arange(len(rows))),
+                torch.tensor(list(wanted), dtype=torch.int64),
                 past[0::2],
                 past[1::2],
             )
@@ -54,6 +60,10 @@ class TorchModel:
         return logits.numpy(), new
 
 
-def reference_denoiser(gguf_path: Path, manifest: Manifest) -> CausalDenoiser:
-    """The reference for an artifact, from the GGUF it is made of."""
-    return CausalDenoiser(TorchModel(load_model(gguf_path), manifest), max_cache_bytes=256 << 20)
+def reference_denoiser(gguf_path: Path, manifest: Manifest, adapter: Path | None = None) -> CanvasDenoiser:
+    """The reference for an artifact, from the GGUF and the adapter it is made of."""
+    model, transitions = load_model(gguf_path), None
+    if adapter is not None:
+        model, _ = load_adapter(model, adapter)
+        transitions = Transitions.from_file(adapter.with_name(TRANSITIONS_FILE))
+    return CanvasDenoiser(TorchModel(model, manifest), 256 << 20, transitions)

@@ -24,9 +24,18 @@ class _Flat(nn.Module):
         self.model = model
 
     def forward(
-        self, ids: Tensor, positions: Tensor, bias: Tensor, logit_rows: Tensor, past: list[Tensor]
+        self,
+        ids: Tensor,
+        positions: Tensor,
+        gate: Tensor | None,
+        bias: Tensor,
+        columns: Tensor,
+        logit_rows: Tensor,
+        past: list[Tensor],
     ) -> tuple[Tensor, ...]:
-        logits, new_k, new_v = self.model(ids, positions, bias, logit_rows, past[0::2], past[1::2])
+        logits, new_k, new_v = self.model(
+            ids, positions, gate, bias, columns, logit_rows, past[0::2], past[1::2]
+        )
         flat = [tensor for pair in zip(new_k, new_v, strict=True) for tensor in pair]
         return (logits, *flat)
 
@@ -51,8 +60,8 @@ def cache_names(n_layers: int, kind: str) -> list[str]:
 def export_graph(config: ModelConfig) -> ir.Model:
     """Export the architecture.
 
-    Inputs: ``ids [S]``, ``positions [S]``, ``bias [S, C + S]``, ``logit_rows [R]``, ``past_k_i`` and
-    ``past_v_i [n_kv_heads, C, D]``. Outputs: ``logits [R, n_vocab]``, ``new_k_i`` and
+    Inputs: ``ids [S]``, ``positions [S]``, with an adapter ``gate [S, 1]``, ``bias [S, C]``,
+    ``columns [S]``, ``logit_rows [R]``, ``past_k_i`` and ``past_v_i [n_kv_heads, C, D]``. Outputs: ``logits [R, n_vocab]``, ``new_k_i`` and
     ``new_v_i [n_kv_heads, S, D]``. All of S, C and R are free.
     Parameters are initializers named as in ``export.base.weight_sources``.
     """
@@ -60,20 +69,32 @@ def export_graph(config: ModelConfig) -> ir.Model:
     rows, columns, wanted = 4, 8, 2  # 0 and 1 would be taken for constants
     past = [torch.zeros(config.n_kv_heads, columns, config.head_dim) for _ in range(2 * config.n_layers)]
     s, c, r = (torch.export.Dim(name) for name in ("S", "C", "R"))
+    adapted = config.adapter_rank > 0
+    names = ["ids", "positions", *(["gate"] if adapted else []), "bias", "columns", "logit_rows"]
     program = torch.onnx.export(
         _Flat(model).eval(),
         (
             torch.zeros(rows, dtype=torch.int64),
             torch.arange(rows),
-            torch.zeros(rows, columns + rows),
+            torch.zeros(rows, 1) if adapted else None,
+            torch.zeros(rows, columns),
+            torch.arange(rows),
             torch.arange(wanted),
             past,
         ),
         dynamo=True,
         opset_version=OPSET,
-        input_names=["ids", "positions", "bias", "logit_rows", *cache_names(config.n_layers, "past")],
+        input_names=[*names, *cache_names(config.n_layers, "past")],
         output_names=["logits", *cache_names(config.n_layers, "new")],
-        dynamic_shapes=({0: s}, {0: s}, {0: s, 1: torch.export.Dim.DYNAMIC}, {0: r}, [{1: c}] * len(past)),
+        dynamic_shapes=(
+            {0: s},
+            {0: s},
+            {0: s} if adapted else None,
+            {0: s, 1: c},
+            {0: s},
+            {0: r},
+            [{1: c}] * len(past),
+        ),
         optimize=True,
         verbose=False,
     )

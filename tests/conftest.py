@@ -12,13 +12,15 @@ import pytest
 from engine.artifact import Manifest, load_manifest
 from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
+from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 
 
 @dataclass(frozen=True, slots=True)
 class TinyModel:
-    """A tiny GGUF and what export made of it."""
+    """A tiny GGUF, perhaps an adapter, and what export made of them."""
 
     gguf: Path
+    adapter: Path | None
     shipped: Path
     artifact: Path
 
@@ -27,17 +29,25 @@ class TinyModel:
         return load_manifest(self.artifact)
 
 
-def export_tiny(directory: Path, encoding: str) -> TinyModel:
-    """Write, export and assemble the tiny model with one encoding."""
+DRAFTING = DecodeRule(agreement=(0.9, 0.7, 0.5, 0.3), row_worth=1e-4, plausible=0.5, sure=0.9)
+"""A rule under which even an untrained adapter drafts, and its drafts are verified."""
+
+
+def export_tiny(directory: Path, encoding: str, *, adapted: bool = False) -> TinyModel:
+    """Write, export and assemble the tiny model with one encoding, with an adapter or without."""
     from export.package import package
     from tests import tiny
 
     path = directory / "tiny.gguf"
     tiny.write_gguf(path)
-    model = TinyModel(path, directory / "shipped", directory / "artifact")
+    adapter = directory / "trained.safetensors" if adapted else None
+    if adapter is not None:
+        tiny.write_adapter(path, adapter)
+    model = TinyModel(path, adapter, directory / "shipped", directory / "artifact")
+    rule = DRAFTING if adapted else LEFT_TO_RIGHT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about names of dimensions
-        package(path, "tiny", encoding, model.shipped, model.artifact)  # type: ignore[arg-type]
+        package(path, "tiny", encoding, model.shipped, model.artifact, adapter=adapter, rule=rule)  # type: ignore[arg-type]
     return model
 
 
@@ -45,6 +55,13 @@ def export_tiny(directory: Path, encoding: str) -> TinyModel:
 def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
     """The tiny model in every encoding."""
     return export_tiny(tmp_path_factory.mktemp(f"tiny-{request.param}"), request.param)
+
+
+@pytest.fixture(scope="session", params=["f32", "q8", "q4", "d8"])
+def tiny_adapted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """The tiny model with a random canvas adapter, in every encoding."""
+    directory = tmp_path_factory.mktemp(f"tiny-adapted-{request.param}")
+    return export_tiny(directory, request.param, adapted=True)
 
 
 @pytest.fixture(scope="session")

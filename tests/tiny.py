@@ -7,9 +7,11 @@ from pathlib import Path
 
 import gguf
 import numpy as np
+from tokenizers import Tokenizer
 
+from engine.assemble import tokenizer_json
 from engine.catalog import BaseModel, WheelSet
-from engine.tokens import byte_alphabet
+from engine.tokens import TokenCodec, byte_alphabet
 
 N_LAYERS, N_HIDDEN, N_HEADS, N_KV_HEADS, N_FFN = 2, 64, 4, 2, 96
 CONTROL = ["<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]
@@ -72,6 +74,40 @@ def write_gguf(path: Path) -> None:
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
     writer.close()
+
+
+def write_adapter(gguf_path: Path, path: Path, *, base_sha256: str | None = None, rank: int = 32) -> None:
+    """Write a random canvas adapter of the model, one that changes every gated row a lot, and its table.
+
+    Args:
+        gguf_path: the model.
+        path: of the adapter.
+        base_sha256: the base it claims; None for the model's own.
+        rank: of its deltas.
+    """
+    import torch
+
+    from export.adapter import AdapterInfo, adapter_parameters, save_adapter, with_adapter
+    from export.base import load_model
+    from export.data import SourceFile
+    from export.transitions import TRANSITIONS_FILE, write_transitions
+
+    model = with_adapter(load_model(gguf_path), rank, seed=5)
+    generator = torch.Generator().manual_seed(11)
+    with torch.no_grad():
+        for name, parameter in adapter_parameters(model).items():
+            scale = 2.0 if name == "mask_embedding" else 0.2
+            parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
+    sha256 = base_sha256 or hashlib.sha256(gguf_path.read_bytes()).hexdigest()
+    save_adapter(model, AdapterInfo("tiny-canvas", sha256, rank, 6, {"steps": 0}), path)
+    code = SourceFile("tiny", "tiny.py", "python", Path(__file__).read_text(encoding="utf-8"))
+    known = np.arange(0, len(vocabulary()), 2)
+    write_transitions([code], codec(gguf_path), known, path.with_name(TRANSITIONS_FILE))
+
+
+def codec(gguf_path: Path) -> TokenCodec:
+    """The model's tokenizer."""
+    return TokenCodec(Tokenizer.from_str(tokenizer_json(gguf.GGUFReader(str(gguf_path))).decode()))
 
 
 def base_model(path: Path) -> BaseModel:

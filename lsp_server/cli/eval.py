@@ -1,4 +1,4 @@
-"""`unmask eval`: an evaluation set and a model to a table of figures, beside the float32 reference."""
+"""`unmask eval`: an evaluation set and a model to figures, mode by mode, beside the base left to right."""
 
 from __future__ import annotations
 
@@ -6,26 +6,42 @@ import argparse
 import contextlib
 import json
 import sys
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TextIO
 
+from engine.config import FAKE_MODEL
 from engine.errors import UsageError
-from lsp_server.cli.options import add_model_options, load_settings, loaded_engine, whole_number
+from engine.schedule import DECODINGS, Decoding
+from lsp_server.cli.options import add_model_options, load_settings, whole_number
 
 if TYPE_CHECKING:
+    from engine.config import EngineConfig
+    from engine.denoiser import Denoiser
     from engine.engine import Engine
+    from engine.tokens import TokenCodec
+    from export.evaluate.answers import Evaluation
+    from export.evaluate.translate import Writer
 
 EPILOG = """\
+sets, and the data each takes:
+  infilling   a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
+  joint       the single-line infilling file: two and three holes at once in the same functions
+  heldout     a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  translate   a directory with humaneval_x_*.jsonl.gz: Python to other languages
+
 examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line
+  unmask eval infilling humaneval_infilling_multi_line.jsonl.gz --modes lossless --limit 300
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
-  unmask eval infilling set.jsonl.gz --limit 50 --answers answers.jsonl --json
+  unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
+  unmask eval heldout corpus --per-kind 50
+  unmask eval translate data --to js,cpp
 
-The file is gzip JSON Lines with task_id, prompt, suffix, canonical_solution, test, entry_point.
-Model output is run in a child process with bounds on time, memory and files, without network.
---reference runs the same engine with the float32 torch base in place of the ONNX graph."""
+Every mode is asked the same cases; left_to_right, the base alone, is always among them. Model output is
+run in a child process with bounds on time, memory and files, without network."""
+
+_DEFAULT_TOKENS = {"infilling": 128, "joint": 64, "heldout": 192, "translate": 512}
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -33,17 +49,47 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "eval",
         help="measure quality on an evaluation set (extra: export)",
-        description="Measure how often fills are right.",
+        description="Measure how often answers are right, in every mode of decoding.",
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("set", choices=["infilling"], help="kind of evaluation")
-    parser.add_argument("data", type=Path, help="the evaluation data")
+    parser.add_argument("set", choices=list(_DEFAULT_TOKENS), help="kind of evaluation")
+    parser.add_argument(
+        "data", type=Path, nargs="?", help="the evaluation data; the directory `corpus` for heldout"
+    )
+    parser.add_argument(
+        "--modes",
+        type=_modes,
+        metavar="MODE,…",
+        help=f"modes of decoding, by default all a model has: {', '.join(DECODINGS)}",
+    )
     parser.add_argument("--single-line", action="store_true", help="stop each fill at the end of its line")
-    parser.add_argument("--max-tokens", type=whole_number(1, 4096), default=128, metavar="N")
-    parser.add_argument("--limit", type=whole_number(1, 1_000_000), metavar="N", help="the first N problems")
-    parser.add_argument("--answers", type=Path, metavar="FILE", help="write every answer as JSON Lines")
-    parser.add_argument("--reference", action="store_true", help="run the float32 torch base")
+    parser.add_argument(
+        "--max-tokens",
+        type=whole_number(1, 4096),
+        metavar="N",
+        help="the most tokens of an answer, or of a hole",
+    )
+    parser.add_argument(
+        "--limit",
+        type=whole_number(1, 1_000_000),
+        metavar="N",
+        help="N cases, evenly spaced over the set (every k-th): always the same ones",
+    )
+    parser.add_argument(
+        "--per-kind",
+        type=whole_number(1, 100_000),
+        default=100,
+        metavar="N",
+        help="heldout: the most cases of each kind",
+    )
+    parser.add_argument(
+        "--to", default="js,cpp", metavar="LANG,…", help="translate: targets among js, cpp, java, rust"
+    )
+    parser.add_argument(
+        "--answers", type=Path, metavar="FILE", help="write every answer of every mode as JSON Lines"
+    )
+    parser.add_argument("--reference", action="store_true", help="run the float32 torch base, left to right")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_model_options(parser)
     parser.set_defaults(handler=run)
@@ -51,50 +97,125 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the evaluation; 0 when it ran."""
-    from export.evaluate import evaluate, read_problems, summarise, write_answers
-
-    if not args.data.is_file():
-        raise UsageError(f"{args.data} is not a file", "Name a gzip JSON Lines file.")
-    problems = read_problems(args.data, args.limit)
-
-    def progress(done: int) -> None:
-        if done % 20 == 0 or done == len(problems):
-            print(f"{done} of {len(problems)}", file=sys.stderr, flush=True)
-
-    with _engine(args) as engine:
-        info = engine.info
-        answers = list(
-            evaluate(
-                engine, problems, single_line=args.single_line, max_tokens=args.max_tokens, progress=progress
-            )
-        )
-    if args.answers is not None:
-        write_answers(answers, args.answers)
-    figures = {
-        "set": args.data.name,
-        "model": info.name,
-        "quantization": "f32" if args.reference else info.quantization,
-        "provider": info.provider,
-        **asdict(summarise(answers)),
-    }
+    evaluation = _evaluation(args)
+    if not evaluation.cases:
+        raise UsageError(f"{args.data} gives no cases", "Name other data.")
+    with contextlib.ExitStack() as stack:
+        answers = None
+        if args.answers is not None:
+            answers = stack.enter_context(args.answers.open("w", encoding="utf-8"))
+        report = _measure(args, evaluation, answers)
     if args.json:
-        print(json.dumps(figures))
+        print(json.dumps(report, ensure_ascii=False))
     else:
-        _print_table(figures)
+        _print_table(report)
     return 0
 
 
-@contextlib.contextmanager
-def _engine(args: argparse.Namespace) -> Iterator[Engine]:
-    """The engine to measure: the artifact's, or the same around the torch reference."""
+def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
+    """The set that was asked for, before any model is loaded."""
+    from export.evaluate import heldout, infilling, joint, translate
+
+    max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
+    data = args.data
+    if data is None:
+        if args.set != "heldout":
+            raise UsageError(
+                f"no data for {args.set}", "Name it: `unmask eval --help` says what a set takes."
+            )
+        data = Path("corpus")
+    if args.set == "heldout":
+        return heldout.evaluation(data, per_kind=args.per_kind, limit=args.limit, max_tokens=max_tokens)
+    if args.set == "translate":
+        targets = [target.strip() for target in args.to.split(",") if target.strip()]
+        return translate.evaluation(data, targets=targets, limit=args.limit, max_tokens=max_tokens)
+    if args.set == "joint":
+        return joint.evaluation(data, limit=args.limit, max_tokens=max_tokens)
+    return infilling.evaluation(data, limit=args.limit, single_line=args.single_line, max_tokens=max_tokens)
+
+
+def _measure(
+    args: argparse.Namespace, evaluation: Evaluation[Any, Any], answers_to: TextIO | None
+) -> dict[str, Any]:
+    """Ask in every mode, the base first, and report on all; the model is loaded once."""
+    from export.evaluate import figures
+    from export.evaluate.run import answers
+    from lsp_server.cli import machine
+
+    if args.reference and set(args.modes or ()) - {DECODINGS[0]}:
+        raise UsageError("the float32 reference decodes left to right only", "Leave `--modes` out.")
     config = load_settings(args).engine
-    if not args.reference:
-        with loaded_engine(config) as engine:
-            yield engine
-        return
+    base = None
+    figures_of: dict[str, Any] = {}
+    denoiser, codec = _reference(config) if args.reference else _loaded(config)
+    with contextlib.closing(denoiser):
+        for mode in _in_order(args.modes, can_draft=bool(denoiser.rule.agreement) and not args.reference):
+            denoiser.forget()  # no mode finds the contexts of another
+            model = _asked(args.set, denoiser, codec, config.context_tokens, mode)
+            given = []
+            for answer in answers(evaluation, model, _progress(mode, len(evaluation.cases))):
+                given.append(answer)
+                if answers_to is not None:
+                    line = json.dumps({"mode": mode, **answer.as_json()}, ensure_ascii=False)
+                    print(line, file=answers_to, flush=True)
+            figures_of[mode] = figures.summarise(given, evaluation.verdict, base).as_json()
+            base = base or given
+    info = denoiser.info
+    return {
+        "set": evaluation.name,
+        "model": info.name,
+        "adapter": None if args.reference else info.adapter,
+        "quantization": "f32" if args.reference else info.quantization,
+        "provider": info.provider,
+        "machine": machine.cpu_name(),
+        "modes": figures_of,
+    }
+
+
+def _in_order(asked: Sequence[Decoding] | None, *, can_draft: bool) -> list[Decoding]:
+    """The modes to run: the base first, asked for or not; a model that cannot draft has one mode in fact."""
+    if asked is None:
+        asked = DECODINGS if can_draft else ()
+    return [mode for mode in DECODINGS if mode in asked or mode == DECODINGS[0]]
+
+
+def _asked(
+    name: str, denoiser: Denoiser, codec: TokenCodec, context_tokens: int, mode: Decoding
+) -> Engine | Writer:
+    """What a set asks, decoding in a mode."""
+    from engine.engine import Engine
+    from export.evaluate.translate import Writer
+
+    if name == "translate":
+        return Writer(denoiser, codec, mode)
+    return Engine(denoiser, codec, context_tokens, mode)
+
+
+def _progress(mode: str, n_cases: int) -> Callable[[int], None]:
+    def progress(done: int) -> None:
+        if done % 20 == 0 or done == n_cases:
+            print(f"{mode}: {done} of {n_cases}", file=sys.stderr, flush=True)
+
+    return progress
+
+
+def _loaded(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:
+    """The model that a configuration names; what its first use takes is shown on stderr."""
+    from engine.fake import FakeDenoiser
+    from engine.loading import load_denoiser
+    from lsp_server.cli.progress import FirstUse
+
+    if config.model.partition(":")[0] == FAKE_MODEL:
+        fake = FakeDenoiser.from_name(config.model)
+        return fake, fake.codec
+    with FirstUse() as first_use:
+        return load_denoiser(config, progress=first_use, cancel=None)
+
+
+def _reference(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:
+    """The torch float32 base in place of the artifact's graph, with the artifact's tokenizer."""
     from engine import catalog, sources
     from engine.assemble import packaged_manifest
-    from engine.engine import Engine
     from engine.loading import find_artifact
     from engine.store import ModelStore
     from engine.tokens import TokenCodec
@@ -110,15 +231,32 @@ def _engine(args: argparse.Namespace) -> Iterator[Engine]:
         base_file=config.base_file,
         offline=config.offline,
     )
-    codec = TokenCodec.from_file(directory / manifest.tokenizer.file)
-    yield Engine(reference_denoiser(gguf_path, manifest), codec, config.context_tokens)
+    return reference_denoiser(gguf_path, manifest), TokenCodec.from_file(directory / manifest.tokenizer.file)
 
 
-def _print_table(figures: dict[str, object]) -> None:
+def _modes(text: str) -> tuple[str, ...]:
+    """An argparse type: names of modes, separated by commas."""
+    modes = tuple(dict.fromkeys(part.strip() for part in text.split(",") if part.strip()))
+    unknown = [mode for mode in modes if mode not in DECODINGS]
+    if unknown or not modes:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} must be some of {', '.join(DECODINGS)}, separated by commas"
+        )
+    return modes
+
+
+def _print_table(report: Mapping[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("figure", "value", title="evaluation")
-    for name, value in figures.items():
-        table.add_row(name.replace("_", " "), str(value))
+    from export.evaluate.figures import table_rows
+
+    table = Table(
+        "figure",
+        *report["modes"],
+        title=f"{report['set']} · {report['model']} {report['quantization']}",
+        caption=f"{report['provider']} on {report['machine']}",
+    )
+    for row in table_rows(report["modes"]):
+        table.add_row(*row)
     Console().print(table)

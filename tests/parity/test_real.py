@@ -13,11 +13,13 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from engine import catalog, sources
 from engine.artifact import verify
 from engine.cache import ContextCache
-from engine.causal import CausalDenoiser
+from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
-from engine.denoise import denoise
+from engine.denoise import Task, denoise
 from engine.loading import find_artifact
+from engine.rows import Rows
 from engine.runtime import OnnxModel
+from engine.schedule import LEFT_TO_RIGHT
 from engine.store import ModelStore
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
@@ -109,12 +111,12 @@ def test_torch_agrees_with_transformers_and_onnx_with_torch(
     manifest = onnx_model.manifest
     ids = TokenCodec.from_file(manifest.path(manifest.tokenizer)).encode(TEXT)
     cache = ContextCache(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim)
-    ours, _ = TorchModel(torch_model, manifest).forward(cache, ids, rows=range(len(ids)))
+    ours, _ = TorchModel(torch_model, manifest).forward(cache, Rows.causal(ids), range(len(ids)))
     with torch.inference_mode():
         theirs = transformers_model(torch_model)(torch.tensor([ids])).logits[0].numpy()
     assert relative(ours, theirs) < 1e-4
 
-    shipped, _ = onnx_model.forward(cache, ids, rows=range(len(ids)))
+    shipped, _ = onnx_model.forward(cache, Rows.causal(ids), range(len(ids)))
     assert relative(shipped, ours) < Q8_TOLERANCE
     assert (shipped.argmax(-1) == ours.argmax(-1)).mean() >= 0.97
 
@@ -133,21 +135,20 @@ def test_canvas_equals_plain_greedy_decoding(onnx_model: OnnxModel, cut: str) ->
         special["fim_middle"],
         *codec.encode(TEXT[:at]),
     ]
-    denoiser = CausalDenoiser(onnx_model, 64 << 20)
+    denoiser = CanvasDenoiser(onnx_model, 64 << 20)
     denoiser.encode(context, CancelToken())
     done = denoise(
         denoiser,
         codec,
-        heal=b"",
-        max_tokens=12,
-        stop=lambda text: text.find("\n") if "\n" in text else None,
+        Task(heal=b"", max_tokens=12, stop=lambda text: text.find("\n") if "\n" in text else None),
+        LEFT_TO_RIGHT,
         cancel=CancelToken(),
         deadline=Deadline(),
     )
     empty = ContextCache(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim)
     plain = list(context)
     for token in done.tokens:
-        logits, _ = onnx_model.forward(empty, plain, rows=[len(plain) - 1])
+        logits, _ = onnx_model.forward(empty, Rows.causal(plain), [len(plain) - 1])
         assert int(logits[0].argmax()) == token
         plain.append(token)
     assert done.tokens

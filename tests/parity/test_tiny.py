@@ -2,20 +2,35 @@
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from engine.artifact import load_manifest
+from engine.assemble import assemble
 from engine.cache import ContextCache
-from engine.causal import CausalDenoiser
-from engine.denoise import denoise
-from engine.engine import Engine
+from engine.canvas import Canvas
+from engine.canvas_denoiser import CanvasDenoiser
+from engine.config import EngineConfig
+from engine.denoise import Avoided, Denoised, Task, denoise
+from engine.denoiser import Prediction
+from engine.engine import Engine, open_engine
+from engine.errors import ArtifactError, IntegrityError
+from engine.rows import Rows
 from engine.runtime import OnnxModel
+from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule
 from engine.tokens import TokenCodec
+from engine.transitions import Transitions
 from engine.types import CancelToken, Deadline, FillRequest
+from export.adapter import load_adapter
 from export.base import load_model
+from export.package import package
 from export.reference import TorchModel
 from tests import tiny
 from tests.conftest import TinyModel
@@ -26,6 +41,12 @@ IDS = [3, 77, 140, 9, 201, 55, 260, 18, 30, 12, 99, 240, 7]
 
 # Largest relative error of the logits that each encoding may add on random weights.
 TOLERANCE = {"f32": 1e-5, "q8": 0.05, "d8": 0.12, "q4": 0.35}
+
+# For rows behind a random adapter, whose deltas are as large as the weights, and for every row of d8.
+ADAPTED_TOLERANCE = {"f32": 1e-5, "q8": 0.1, "d8": 0.25, "q4": 0.55}
+
+EXACT = ["f32", "q8", "q4"]
+"""Encodings whose rows do not depend on what else is in a pass: d8 has one scale for all of them."""
 
 
 def transformers_model() -> Qwen2ForCausalLM:
@@ -66,6 +87,14 @@ def transformers_model() -> Qwen2ForCausalLM:
     return model
 
 
+def never(text: str) -> None:
+    """A text that does not end by itself."""
+
+
+def line_end(text: str) -> int | None:
+    return text.find("\n") if "\n" in text else None
+
+
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
@@ -79,50 +108,42 @@ def test_torch_model_agrees_with_transformers(tiny_f32: TinyModel) -> None:
     with torch.inference_mode():
         theirs = transformers_model()(torch.tensor([IDS])).logits[0].numpy()
     ours, _ = TorchModel(load_model(tiny_f32.gguf), tiny_f32.manifest).forward(
-        new_cache(tiny_f32), IDS, rows=range(len(IDS))
+        new_cache(tiny_f32), Rows.causal(IDS), range(len(IDS))
     )
     assert relative(ours, theirs) < 1e-5
 
 
 def test_passes_in_pieces_equal_one_pass(tiny_f32: TinyModel) -> None:
     model, cache = OnnxModel(load_manifest(tiny_f32.artifact), "cpu", 1), new_cache(tiny_f32)
-    whole, _ = model.forward(cache, IDS, rows=range(len(IDS)))
+    whole, _ = model.forward(cache, Rows.causal(IDS), range(len(IDS)))
     rows = []
     for start in (0, 5, 6):
         piece = IDS[start : {0: 5, 5: 6, 6: None}[start]]
-        logits, new = model.forward(cache, piece, rows=range(len(piece)))
+        logits, new = model.forward(cache, Rows.causal(piece), range(len(piece)))
         cache.append(piece, new)
         rows.append(logits)
     assert relative(np.concatenate(rows), whole) < 1e-5
 
 
-@pytest.mark.parametrize("causal", [True, False])
-def test_onnx_agrees_with_torch_whatever_rows_see(tiny_model: TinyModel, causal: bool) -> None:
+def test_onnx_agrees_with_torch(tiny_model: TinyModel) -> None:
     manifest = tiny_model.manifest
     onnx = OnnxModel(manifest, "cpu", 1)
     reference = TorchModel(load_model(tiny_model.gguf), manifest)
     cache = new_cache(tiny_model)
-    _, context = reference.forward(cache, IDS[:6], rows=[5])
+    _, context = reference.forward(cache, Rows.causal(IDS[:6]), [5])
     cache.append(IDS[:6], context)
-    ours, our_entries = onnx.forward(cache, IDS[6:], rows=[0, 2, 6], causal=causal)
-    theirs, their_entries = reference.forward(cache, IDS[6:], rows=[0, 2, 6], causal=causal)
+    ours, our_entries = onnx.forward(cache, Rows.causal(IDS[6:]), [0, 2, 6])
+    theirs, their_entries = reference.forward(cache, Rows.causal(IDS[6:]), [0, 2, 6])
     tolerance = TOLERANCE[manifest.quantization]
     assert relative(ours, theirs) < tolerance
     for our_entry, their_entry in zip(our_entries, their_entries, strict=True):
         assert relative(our_entry, their_entry) < tolerance
 
 
-def test_rows_that_see_each_other_differ_from_causal_ones(tiny_f32: TinyModel) -> None:
-    model, cache = OnnxModel(load_manifest(tiny_f32.artifact), "cpu", 1), new_cache(tiny_f32)
-    causal, _ = model.forward(cache, IDS, rows=[0])
-    seeing, _ = model.forward(cache, IDS, rows=[0], causal=False)
-    assert relative(seeing, causal) > 0.01
-
-
 def test_canvas_left_to_right_equals_greedy_decoding_token_by_token(tiny_f32: TinyModel) -> None:
     reference = transformers_model()
     manifest = tiny_f32.manifest
-    denoiser = CausalDenoiser(OnnxModel(manifest, "cpu", 1), 1 << 20)
+    denoiser = CanvasDenoiser(OnnxModel(manifest, "cpu", 1), 1 << 20)
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     rng = np.random.default_rng(3)
     lengths = []
@@ -132,9 +153,8 @@ def test_canvas_left_to_right_equals_greedy_decoding_token_by_token(tiny_f32: Ti
         done = denoise(
             denoiser,
             codec,
-            heal=b"",
-            max_tokens=40,
-            stop=lambda _: None,
+            Task(heal=b"", max_tokens=40, stop=lambda _: None),
+            LEFT_TO_RIGHT,
             cancel=CancelToken(),
             deadline=Deadline(),
         )
@@ -159,7 +179,7 @@ def test_reused_context_gives_the_same_answer(tiny_f32: TinyModel) -> None:
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
 
     def engine() -> Engine:
-        return Engine(CausalDenoiser(OnnxModel(manifest, "cpu", 1), 1 << 20), codec, 512)
+        return Engine(CanvasDenoiser(OnnxModel(manifest, "cpu", 1), 1 << 20), codec, 512)
 
     text = "def f(x):\n    return x + 1\n\n\ndef g(x):\n    "
     typed = [FillRequest((text + "return"[:n], None, "\n"), max_tokens=12) for n in range(7)]
@@ -169,3 +189,174 @@ def test_reused_context_gives_the_same_answer(tiny_f32: TinyModel) -> None:
     assert [result.fills for result in warm] == [result.fills for result in cold]
     assert all(result.cached_tokens == 0 for result in cold)
     assert all(result.context_tokens - result.cached_tokens <= 2 for result in warm[1:])
+
+
+def adapted_reference(model: TinyModel) -> TorchModel:
+    assert model.adapter is not None
+    adapted, _ = load_adapter(load_model(model.gguf), model.adapter)
+    return TorchModel(adapted, model.manifest)
+
+
+def test_onnx_agrees_with_torch_in_a_pass_that_verifies_and_drafts(tiny_adapted: TinyModel) -> None:
+    manifest = tiny_adapted.manifest
+    onnx, reference = OnnxModel(manifest, "cpu", 1), adapted_reference(tiny_adapted)
+    cache = new_cache(tiny_adapted)
+    _, context = reference.forward(cache, Rows.causal(IDS[:6]), [])
+    cache.append(IDS[:6], context)
+    rows = Rows.drafting(IDS[6:], [(1, 4), (3, 2), (7, 5)])
+    ours, our_entries = onnx.forward(cache, rows, range(len(rows)))
+    theirs, their_entries = reference.forward(cache, rows, range(len(rows)))
+    tolerance, adapted = TOLERANCE[manifest.quantization], ADAPTED_TOLERANCE[manifest.quantization]
+    assert relative(ours[:7], theirs[:7]) < (adapted if manifest.quantization == "d8" else tolerance)
+    assert relative(ours[7:], theirs[7:]) < adapted
+    for our_entry, their_entry in zip(our_entries, their_entries, strict=True):
+        assert relative(our_entry, their_entry) < adapted
+
+
+def test_rows_behind_an_open_gate_are_not_the_bases(tiny_adapted: TinyModel) -> None:
+    """Else the test above could not tell an adapter from none."""
+    reference, cache = adapted_reference(tiny_adapted), new_cache(tiny_adapted)
+    rows = Rows.causal(IDS)
+    base, _ = reference.forward(cache, rows, range(len(IDS)))
+    gated, _ = reference.forward(
+        cache, replace(rows, gated=np.ones(len(IDS), dtype=np.bool_)), range(len(IDS))
+    )
+    assert relative(gated, base) > 0.5
+
+
+@pytest.mark.parametrize("tiny_adapted", EXACT, indirect=True)
+def test_rows_of_the_base_are_the_same_to_the_bit_whatever_is_in_the_pass(tiny_adapted: TinyModel) -> None:
+    manifest = tiny_adapted.manifest
+    onnx, n = OnnxModel(manifest, "cpu", 1), len(IDS)
+    alone, entries = onnx.forward(new_cache(tiny_adapted), Rows.causal(IDS), range(n))
+
+    def logits(cached: int, piece: int, groups: list[tuple[int, int]], room: int = 0) -> np.ndarray:
+        """Of the rows behind ``cached`` tokens that were encoded in pieces."""
+        cache = new_cache(tiny_adapted)
+        cache.reserve(room)
+        for start in range(0, cached, piece):
+            ids = IDS[start : min(start + piece, cached)]
+            cache.append(ids, onnx.forward(cache, Rows.causal(ids), [])[1])
+        rows = Rows.drafting(IDS[cached:], groups)
+        scores, new = onnx.forward(cache, rows, range(n - cached))
+        for ours, theirs in zip(new, entries, strict=True):
+            assert (ours[:, : n - cached] == theirs[:, cached:]).all()
+        return scores
+
+    for cached in (0, 1, 6, n - 1):
+        left = n - cached
+        for groups in ([], [(left, 5)], [(0, 1), (left - 1, 4), (left, 3)]):
+            for piece in (1, 3, n):
+                assert (logits(cached, piece, groups) == alone[cached:]).all(), (cached, groups, piece)
+    assert (logits(6, 6, [], room=1000) == alone[6:]).all()
+
+
+class Prompted(CanvasDenoiser):
+    """A denoiser whose drafts are, for the greater part, what it would say: an adapter that has learned.
+
+    Args:
+        model: whose rows verify.
+        answer: tokens it would say after the current context.
+        rng: of the wrong ones.
+    """
+
+    def __init__(self, model: OnnxModel, answer: Sequence[int], rng: np.random.Generator) -> None:
+        super().__init__(model, 1 << 20)
+        self._answer, self._rng = answer, rng
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        prediction = super().predict(canvas, masks, cancel)
+        for i, draft in enumerate(prediction.drafts):
+            answer = self._answer[canvas.n_settled + i + 1 :]
+            for row, token in zip(draft, answer, strict=False):
+                wrong = self._rng.random() < 0.2
+                row[int(self._rng.integers(len(row))) if wrong else token] = row.max() + 4.0
+        return prediction
+
+
+@pytest.mark.parametrize("prompted", [False, True])
+@pytest.mark.parametrize("tiny_adapted", EXACT, indirect=True)
+def test_lossless_equals_left_to_right_token_for_token(tiny_adapted: TinyModel, prompted: bool) -> None:
+    """With drafts that are nearly always overruled, and with such as mostly stand."""
+    manifest = tiny_adapted.manifest
+    onnx = OnnxModel(manifest, "cpu", 1)
+    codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
+    assert manifest.adapter is not None
+    table = Transitions.from_file(manifest.path(manifest.adapter.transitions))
+    rng = np.random.default_rng(5)
+    blank = Avoided(np.array([*codec.line_ends, *sorted(manifest.end_ids)]), 0.001)
+    passes = {"left_to_right": 0, "lossless": 0}
+    for n in range(24):
+        context = [int(i) for i in rng.integers(0, 256, rng.integers(2, 300))]
+        heal = [b"", b"ret", b"    x"][n % 3]
+        avoid = [blank, Avoided(rng.integers(0, 260, 130), 0.0)] if n % 2 else []
+        task = Task(
+            heal=heal, max_tokens=int(rng.integers(1, 40)), stop=line_end if n % 4 else never, avoid=avoid
+        )
+
+        def decode(
+            denoiser: CanvasDenoiser, rule: DecodeRule, context: list[int] = context, task: Task = task
+        ) -> Denoised:
+            denoiser.encode(context, CancelToken())
+            return denoise(denoiser, codec, task, rule, cancel=CancelToken(), deadline=Deadline())
+
+        plain = decode(CanvasDenoiser(onnx, 1 << 20), LEFT_TO_RIGHT)
+        drafting = Prompted(onnx, plain.tokens, rng) if prompted else CanvasDenoiser(onnx, 1 << 20, table)
+        lossless = decode(drafting, drafting.rule.decoded("lossless"))
+        assert (lossless.tokens, lossless.text, lossless.stopped) == (plain.tokens, plain.text, plain.stopped)
+        assert lossless.confidence == plain.confidence
+        assert lossless.forwards <= plain.forwards
+        assert lossless.rows > plain.rows or plain.forwards == 1
+        passes["left_to_right"] += plain.forwards
+        passes["lossless"] += lossless.forwards
+    if prompted:
+        assert passes["lossless"] < 0.7 * passes["left_to_right"]
+
+
+@pytest.mark.parametrize("tiny_adapted", EXACT, indirect=True)
+def test_an_adapted_model_answers_in_every_mode(tiny_adapted: TinyModel) -> None:
+    request = FillRequest(("def f(x):\n    ", None, "\n"), max_tokens=12)
+    answers = {}
+    for decoding in DECODINGS:
+        config = EngineConfig(model=str(tiny_adapted.artifact), device="cpu", threads=1, decoding=decoding)
+        engine = open_engine(config)
+        answers[decoding] = engine.fill(request)
+        assert engine.info.adapter == "tiny-canvas"
+        engine.close()
+    assert answers["lossless"].fills == answers["left_to_right"].fills
+    assert answers["lossless"].tokens == answers["left_to_right"].tokens
+    assert answers["left_to_right"].rows == answers["left_to_right"].forwards
+    assert answers["parallel"].forwards <= answers["left_to_right"].forwards
+
+
+def test_an_adapter_for_another_base_is_refused(tiny_f32: TinyModel, tmp_path: Path) -> None:
+    adapter = tmp_path / "stranger.safetensors"
+    tiny.write_adapter(tiny_f32.gguf, adapter, base_sha256="0" * 64)
+    with pytest.raises(ArtifactError, match=r"stranger\.safetensors was trained on another base"):
+        package(tiny_f32.gguf, "tiny", "f32", tmp_path / "shipped", tmp_path / "artifact", adapter=adapter)
+    assert not (tmp_path / "shipped" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "missing"])
+@pytest.mark.parametrize("tiny_adapted", ["f32"], indirect=True)
+def test_an_altered_adapter_is_refused(tiny_adapted: TinyModel, tmp_path: Path, damage: str) -> None:
+    shipped = Path(shutil.copytree(tiny_adapted.shipped, tmp_path / "shipped"))
+    path = shipped / "adapter.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.unlink() if damage == "missing" else path.write_bytes(data)
+    (tmp_path / "made").mkdir()
+    with pytest.raises(IntegrityError, match=r"adapter\.safetensors of tiny is missing or altered"):
+        assemble(load_manifest(shipped), tiny_adapted.gguf, tmp_path / "made")
+    assert not (tmp_path / "made" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("tiny_adapted", ["f32"], indirect=True)
+def test_an_altered_table_of_transitions_is_refused(tiny_adapted: TinyModel, tmp_path: Path) -> None:
+    artifact = Path(shutil.copytree(tiny_adapted.artifact, tmp_path / "artifact"))
+    path = artifact / "transitions.safetensors"
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(IntegrityError, match=r"transitions\.safetensors was altered"):
+        open_engine(EngineConfig(model=str(artifact), device="cpu"))

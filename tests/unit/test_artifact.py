@@ -10,13 +10,17 @@ from typing import Any
 
 import pytest
 
-from engine.artifact import load_manifest, verify
+from engine.artifact import AdapterEntry, FileEntry, load_manifest, verify
 from engine.assemble import assemble
 from engine.config import EngineConfig
 from engine.engine import open_engine
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError
+from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import FillRequest
 from tests.conftest import TinyModel
+
+TABLE = {"file": "b", "sha256": "0" * 64, "bytes": 1}
+ADAPTER = {"name": "canvas-1", "file": "a", "sha256": "0" * 64, "bytes": 1, "transitions": TABLE}
 
 
 @pytest.fixture
@@ -57,6 +61,19 @@ def test_a_good_artifact_runs(copy: Path) -> None:
         (lambda d: d["weights"].update(sha256="short"), "not a sha256"),
         (lambda d: d.update(canvas_slots=0), "canvas_slots is 0"),
         (lambda d: d.update(name="../x"), "is not a name"),
+        (lambda d: d.update(schema=1), "schema 1; this version reads 2"),
+        (lambda d: d.pop("decode"), "decode is missing"),
+        (lambda d: d["decode"].update(agreement=[0.5, 1.5]), "decode.agreement holds 1.5"),
+        (lambda d: d["decode"].update(agreement=["x"]), "decode.agreement is a str"),
+        (lambda d: d["decode"].update(row_worth=0), "decode.row_worth is 0"),
+        (lambda d: d["decode"].update(plausible=-0.5), "decode.plausible is -0.5"),
+        (lambda d: d["decode"].update(sure=float("nan")), "decode.sure is nan"),
+        (lambda d: d["decode"].pop("sure"), "sure is missing"),
+        (lambda d: d.update(adapter=ADAPTER | {"file": "../a"}), "leads outside"),
+        (lambda d: d.update(adapter=ADAPTER | {"name": "a/b"}), "not a name"),
+        (lambda d: d.update(adapter=ADAPTER | {"transitions": TABLE | {"file": "../b"}}), "leads outside"),
+        (lambda d: d.update(adapter=ADAPTER | {"transitions": None}), "transitions is a NoneType"),
+        (lambda d: d.update(adapter="canvas-1"), "adapter is a str"),
         (lambda d: d["shape"].update(n_layers=True), "n_layers is a bool"),
     ],
 )
@@ -67,6 +84,28 @@ def test_a_manifest_that_lies_is_refused(
     with pytest.raises(ArtifactError, match=message) as caught:
         load_manifest(copy)
     assert "\n" not in str(caught.value)
+
+
+def test_a_manifest_says_how_it_is_decoded_and_with_which_adapter(copy: Path) -> None:
+    rule = {"agreement": [0.5, 1], "row_worth": 0.01, "plausible": 1, "sure": 0.9}
+    entry: dict[str, object] = {
+        "name": "canvas-1",
+        "file": "adapter.safetensors",
+        "sha256": "ab" * 32,
+        "bytes": 7,
+    }
+    table = {"file": "transitions.safetensors", "sha256": "cd" * 32, "bytes": 9}
+    entry["transitions"] = table
+    assert load_manifest(copy).adapter is None
+    assert load_manifest(copy).decode == LEFT_TO_RIGHT
+    edit(copy, lambda d: d.update(decode=rule, adapter=entry))
+    manifest = load_manifest(copy)
+    assert manifest.decode == DecodeRule((0.5, 1.0), 0.01, 1.0, 0.9)
+    assert manifest.adapter == AdapterEntry(
+        "canvas-1",
+        FileEntry("adapter.safetensors", "ab" * 32, 7),
+        FileEntry("transitions.safetensors", "cd" * 32, 9),
+    )
 
 
 def test_broken_json_is_refused(copy: Path) -> None:

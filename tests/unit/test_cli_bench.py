@@ -62,7 +62,9 @@ class Watched:
 
     def fill(self, request: FillRequest) -> FillResult:
         self.calls.append(request)
-        return FillResult("ok", ("x",), (1.0,), None, 7, 3, next(self._ms), 200, 0)
+        return FillResult(
+            "ok", fills=("x",), confidence=(1.0,), tokens=7, forwards=3, ms=next(self._ms), context_tokens=200
+        )
 
 
 def test_each_run_is_cold_then_the_same_again_then_one_more_character() -> None:

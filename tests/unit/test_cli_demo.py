@@ -87,10 +87,21 @@ def test_only_what_was_filled_is_marked_and_not_its_indentation() -> None:
 
 
 def test_the_caption_gives_the_figures_or_the_reason() -> None:
-    result = FillResult("ok", ("x",), (1.0,), None, 17, 6, 143.2, 212, 180)
+    result = FillResult(
+        "ok",
+        fills=("x",),
+        confidence=(1.0,),
+        tokens=17,
+        forwards=6,
+        ms=143.2,
+        context_tokens=212,
+        cached_tokens=180,
+    )
     line = Text.from_markup(canvas_view.caption(result)).plain
     assert line == "143 ms · 17 tokens in 6 passes · 212 of context · 180 cached"
-    refused = canvas_view.caption(FillResult("refused", ("",), (0.1,), "not [sure] enough"))
+    refused = canvas_view.caption(
+        FillResult("refused", fills=("",), confidence=(0.1,), reason="not [sure] enough")
+    )
     assert Text.from_markup(refused).plain == "refused: not [sure] enough"
 
 

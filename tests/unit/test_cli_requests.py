@@ -136,7 +136,7 @@ def test_a_byte_order_mark_in_front_is_no_error() -> None:
 )
 def test_any_id_comes_back_as_it_was_sent(request_id: object) -> None:
     parsed = parse(id=request_id, segments=[None])
-    line = requests.encode(requests.answer(parsed.id, FillResult("ok", ("x",), (1.0,))))
+    line = requests.encode(requests.answer(parsed.id, FillResult("ok", fills=("x",), confidence=(1.0,))))
     assert json.loads(line)["id"] == request_id
     assert line.endswith(b"\n") and len(line.decode().splitlines()) == 1
 
@@ -148,7 +148,16 @@ def test_no_bytes_raise_anything_but_a_named_error(line: bytes) -> None:
 
 
 def test_an_answer_has_every_field_in_the_contracts_order() -> None:
-    result = FillResult("ok", ("x", "y"), (0.91234567, 1.0), None, 5, 2, 12.3456, 100, 90)
+    result = FillResult(
+        "ok",
+        fills=("x", "y"),
+        confidence=(0.91234567, 1.0),
+        tokens=5,
+        forwards=2,
+        ms=12.3456,
+        context_tokens=100,
+        cached_tokens=90,
+    )
     assert requests.answer(3, result) == {
         "id": 3,
         "status": "ok",

@@ -2,51 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.canvas import Canvas
-from engine.denoise import Denoised, denoise
+from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Encoded, Prediction
 from engine.engine import Engine
 from engine.errors import Cancelled, UsageError
 from engine.fake import FakeDenoiser
 from engine.regions import join
-from engine.schedule import LEFT_TO_RIGHT, CommitRule
+from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest
+
+SURE = FakeDenoiser.rule
+LOSSLESS = SURE.decoded("lossless")
 
 
 class Scripted(FakeDenoiser):
-    """The fake with a rule of its own and a say in how sure it is of each slot."""
+    """The fake with drafts of its own making.
 
-    def __init__(self, answer: str, *, rule: CommitRule, doubt: Sequence[int] = ()) -> None:
+    Args:
+        answer: what the base says.
+        drafts: other bytes that the adapter drafts, by slot.
+        plausible: other bytes that the base finds half as probable as its own choice, by slot.
+        doubt: slots of which the adapter is not sure.
+    """
+
+    def __init__(
+        self,
+        answer: str,
+        *,
+        drafts: Mapping[int, str] | None = None,
+        plausible: Mapping[int, str] | None = None,
+        doubt: Sequence[int] = (),
+    ) -> None:
         super().__init__(answer)
-        self.commit_rule = rule
-        self._doubt = set(doubt)
+        self._drafts, self._plausible, self._doubt = drafts or {}, plausible or {}, set(doubt)
+        self.masks: list[tuple[int, ...]] = []
+        self.proposed: list[str] = []
 
-    def predict(self, canvas: Canvas, cancel: CancelToken) -> Prediction:
-        prediction = super().predict(canvas, cancel)
-        for row, slot in enumerate(prediction.slots):
-            if int(slot) in self._doubt:
-                prediction.logits[row] *= 0.2
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        self.masks.append(tuple(masks))
+        self.proposed.append(self.codec.decode(canvas.proposed))
+        prediction = super().predict(canvas, masks, cancel)
+        for slot, row in enumerate(prediction.logits, canvas.n_settled):
+            if slot in self._plausible:
+                row[self._byte(self._plausible[slot])] = row.max() - np.log(2)
+        for n_agreed, logits in enumerate(prediction.drafts):
+            for slot, row in enumerate(logits, canvas.n_settled + n_agreed + 1):
+                if slot in self._drafts:
+                    row[self._byte(self._drafts[slot])] = 24.0
+                if slot in self._doubt:
+                    row[:] *= 0.2
         return prediction
+
+    def _byte(self, char: str) -> int:
+        (token,) = self.codec.encode(char)
+        return token
 
 
 def run(denoiser: FakeDenoiser, max_tokens: int = 64, **changes: object) -> Denoised:
     special = denoiser.special
     denoiser.encode([special.fim_prefix, special.fim_suffix, special.fim_middle], CancelToken())
+    task = {"heal": b"", "stop": lambda _: None, "avoid": ()}
+    task |= {key: changes.pop(key) for key in list(changes) if key in task}
     arguments: dict[str, object] = {
-        "heal": b"",
-        "max_tokens": max_tokens,
-        "stop": lambda _: None,
+        "rule": denoiser.rule,
         "cancel": CancelToken(),
         "deadline": Deadline(),
     }
-    return denoise(denoiser, denoiser.codec, **(arguments | changes))  # type: ignore[arg-type]
+    return denoise(
+        denoiser,
+        denoiser.codec,
+        Task(max_tokens=max_tokens, **task),  # type: ignore[arg-type]
+        **(arguments | changes),  # type: ignore[arg-type]
+    )
 
 
 def test_a_sure_canvas_takes_one_pass() -> None:
@@ -54,39 +91,89 @@ def test_a_sure_canvas_takes_one_pass() -> None:
     assert (done.text, done.forwards, done.stopped) == ("return 42", 1, "end")
 
 
+def test_a_draft_that_may_not_end_by_itself_is_verified() -> None:
+    done = run(FakeDenoiser("return 42"), rule=LOSSLESS)
+    assert (done.text, done.forwards, done.stopped) == ("return 42", 2, "end")
+
+
+def test_a_doubtful_draft_is_verified_before_it_ends() -> None:
+    done = run(Scripted("return 42", doubt=[9]))  # its end
+    assert (done.text, done.forwards) == ("return 42", 2)
+
+
 def test_left_to_right_takes_one_pass_a_token() -> None:
-    done = run(Scripted("return 42", rule=LEFT_TO_RIGHT))
+    denoiser = Scripted("return 42")
+    done = run(denoiser, rule=LEFT_TO_RIGHT)
     assert (done.text, done.forwards) == ("return 42", len("return 42") + 1)  # and the end token
+    assert done.rows == done.forwards
+    assert set(denoiser.masks) == {(0,)}
 
 
-def test_doubtful_slots_wait_and_the_rest_is_kept() -> None:
+def test_a_wrong_draft_is_overruled_and_what_follows_it_masked_again() -> None:
     shown: list[list[int]] = []
+    denoiser = Scripted("return 42", drafts={3: "X"}, doubt=[3])
     done = run(
-        Scripted("return 42", rule=CommitRule(0.9), doubt=[2, 5]),
-        on_step=lambda canvas, _, __: shown.append(canvas.open_slots.tolist()),
+        denoiser,
+        rule=LOSSLESS,
+        on_step=lambda canvas, _, __: shown.append([canvas.n_settled, *canvas.proposed]),
     )
     assert done.text == "return 42"
-    assert shown == [[2, 5], [5], []]
+    assert denoiser.proposed[1].startswith("etXrn 42")  # behind the base's "r"
+    assert [n_settled for n_settled, *_ in shown] == [1, 4, 10]
+    assert shown[1][1:7] == [*denoiser.codec.encode("rn 42"), denoiser.codec.id_of("<|endoftext|>")]
+
+
+def test_a_wrong_draft_beyond_doubt_is_the_price_of_not_verifying() -> None:
+    assert run(Scripted("return 42", drafts={3: "X"})).text == "retXrn 42"
+
+
+def test_a_draft_is_only_verified_as_far_as_it_is_likely() -> None:
+    denoiser = Scripted("return 42", doubt=[4])
+    done = run(denoiser)
+    assert (done.text, denoiser.proposed) == ("return 42", ["", "etu"])
+
+
+def test_a_plausible_draft_stands_and_has_the_bases_probability() -> None:
+    denoiser = Scripted("abc", drafts={1: "X"}, plausible={1: "X"})
+    unverified = replace(SURE, sure=2.0)
+    done = run(denoiser, rule=replace(unverified, plausible=0.4))
+    assert done.text == "aXc"
+    n = denoiser.codec.n_vocab
+    sure, half = 1 / (1 + (n - 1) * np.exp(-12)), 0.5 / (1.5 + (n - 2) * np.exp(-12))
+    assert done.confidence == pytest.approx((sure * sure * half) ** (1 / 3), rel=1e-3)
+    assert run(denoiser, rule=replace(unverified, plausible=0.6)).text == "abc"
+    assert run(denoiser, rule=LOSSLESS).text == "abc"
 
 
 def test_a_canvas_without_an_end_is_extended() -> None:
     text = "x" * 40
     done = run(FakeDenoiser(text))
-    assert (done.text, done.forwards) == (text, 3)  # 16 slots each
+    assert (done.text, done.forwards) == (text, 3)  # 1 and 15 drafted, then 16 a pass
 
 
-def test_length_is_a_bound() -> None:
-    done = run(FakeDenoiser("x" * 100), max_tokens=20)
+@pytest.mark.parametrize("rule", [SURE, LOSSLESS, LEFT_TO_RIGHT])
+def test_length_is_a_bound(rule: DecodeRule) -> None:
+    denoiser = Scripted("x" * 100)
+    done = run(denoiser, max_tokens=20, rule=rule)
     assert (done.text, done.stopped) == ("x" * 20, "length")
+    assert max(map(len, denoiser.proposed)) < 20
 
 
-def test_the_stop_rule_cuts() -> None:
-    done = run(FakeDenoiser("one\ntwo"), stop=lambda text: text.find("\n") if "\n" in text else None)
+@pytest.mark.parametrize("rule", [SURE, LOSSLESS, LEFT_TO_RIGHT])
+def test_the_stop_rule_cuts(rule: DecodeRule) -> None:
+    done = run(
+        FakeDenoiser("one\ntwo"), rule=rule, stop=lambda text: text.find("\n") if "\n" in text else None
+    )
     assert (done.text, done.stopped) == ("one", "rule")
 
 
 def test_a_passed_deadline_gives_what_is_settled() -> None:
-    done = run(Scripted("return 42", rule=LEFT_TO_RIGHT), deadline=Deadline.after_ms(0))
+    done = run(Scripted("return 42"), rule=LEFT_TO_RIGHT, deadline=Deadline.after_ms(0))
+    assert (done.text, done.stopped) == ("r", "deadline")
+
+
+def test_a_passed_deadline_does_not_take_what_is_only_proposed() -> None:
+    done = run(FakeDenoiser("return 42"), rule=LOSSLESS, deadline=Deadline.after_ms(0))
     assert (done.text, done.stopped) == ("r", "deadline")
 
 
@@ -100,21 +187,132 @@ def test_cancel_stops_before_the_next_pass() -> None:
             cancel.cancel()
 
     with pytest.raises(Cancelled):
-        run(Scripted("return 42", rule=LEFT_TO_RIGHT), cancel=cancel, on_step=cancel_at_third)
+        run(Scripted("return 42"), rule=LEFT_TO_RIGHT, cancel=cancel, on_step=cancel_at_third)
     assert steps == [1, 2, 3]
 
 
-def test_the_healed_piece_is_held_to() -> None:
-    denoiser = FakeDenoiser("xyz")  # would say something else
-    done = run(denoiser, heal=b"ab", max_tokens=4)
-    assert done.text.startswith("ab")
+@pytest.mark.parametrize("rule", [SURE, LOSSLESS, LEFT_TO_RIGHT])
+def test_the_healed_piece_is_held_to(rule: DecodeRule) -> None:
+    done = run(FakeDenoiser("xyz"), heal=b"ab", max_tokens=4, rule=rule)  # would say something else
+    assert done.text == "abz"
+
+
+@pytest.mark.parametrize("rule", [SURE, LOSSLESS, LEFT_TO_RIGHT])
+def test_the_healed_piece_does_not_count_as_length(rule: DecodeRule) -> None:
+    done = run(FakeDenoiser("abcdefgh"), heal=b"ab", max_tokens=4, rule=rule)
+    assert (done.text, done.stopped) == ("abcdef", "length")
+
+
+@pytest.mark.parametrize("rule", [SURE, LOSSLESS, LEFT_TO_RIGHT])
+def test_a_beginning_to_avoid_is_avoided_behind_white_space_too(rule: DecodeRule) -> None:
+    denoiser = Scripted(" \n", plausible={0: " ", 1: "x"})
+    (newline,) = denoiser.codec.encode("\n")
+    avoid = [Avoided(np.array([newline]), 0.05)]
+    assert run(denoiser, rule=rule, avoid=avoid).text == " x"
 
 
 def test_confidence_is_the_geometric_mean() -> None:
-    done = run(Scripted("ab", rule=LEFT_TO_RIGHT, doubt=[1]))
-    n = FakeDenoiser().codec.n_vocab - 1
-    sure, doubtful = 1 / (1 + n * np.exp(-12)), 1 / (1 + n * np.exp(-2.4))
+    denoiser = Scripted("ab", plausible={1: "c"})
+    done = run(denoiser, rule=LEFT_TO_RIGHT)
+    n = denoiser.codec.n_vocab
+    sure, doubtful = 1 / (1 + (n - 1) * np.exp(-12)), 1 / (1.5 + (n - 2) * np.exp(-12))
     assert done.confidence == pytest.approx(float((sure * doubtful) ** 0.5), rel=1e-4)
+
+
+class Drawn(FakeDenoiser):
+    """A base whose next byte depends on all before it, and an adapter that is right now and then.
+
+    Args:
+        seed: of everything drawn.
+        quality: share of drafted tokens that are what the base would say.
+        alphabet: what it speaks.
+    """
+
+    def __init__(self, seed: int, quality: float, alphabet: str = "abc \n") -> None:
+        super().__init__()
+        self._seed, self._quality = seed, quality
+        self._tokens = np.array([*self.codec.encode(alphabet), *self.special.end])
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        settled, proposed = canvas.settled, canvas.proposed
+        logits = np.stack([self._base([*settled, *proposed[:n]]) for n in range(len(proposed) + 1)])
+        drafts = tuple(self._draft([*settled, *proposed[:n]], n_masks) for n, n_masks in enumerate(masks))
+        return Prediction(logits, drafts, 1, len(logits) + sum(masks))
+
+    def _base(self, before: Sequence[int]) -> npt.NDArray[np.float32]:
+        rng = np.random.default_rng((self._seed, 0, *before))
+        logits = np.full(self.codec.n_vocab, -20.0, dtype=np.float32)
+        logits[self._tokens] = rng.integers(0, 6, len(self._tokens))  # equals among them
+        logits[self._tokens[-1]] -= 3
+        return logits
+
+    def _draft(self, before: Sequence[int], n_slots: int) -> npt.NDArray[np.float32]:
+        rng = np.random.default_rng((self._seed, 1, *before))
+        text = [*before, int(self._base(before).argmax())]
+        logits = np.zeros((n_slots, self.codec.n_vocab), dtype=np.float32)
+        for row in logits:
+            text.append(int(self._base(text).argmax()))
+            drafted = text[-1] if rng.random() < self._quality else rng.choice(self._tokens)
+            row[drafted] = rng.choice([2.0, 6.0, 8.0, 20.0])
+        return logits
+
+
+def line_end(text: str) -> int | None:
+    return text.find("\n") if "\n" in text else None
+
+
+StopRules: list[Callable[[str], int | None]] = [lambda _: None, line_end]
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    quality=st.floats(0, 1),
+    row_worth=st.floats(0.001, 0.9),
+    agreement=st.lists(st.floats(0, 1), max_size=8),
+    heal=st.sampled_from([b"", b"a", b"ab", b"b c", b"xyz"]),
+    avoids=st.booleans(),
+    max_tokens=st.integers(1, 40),
+    stop=st.sampled_from(StopRules),
+)
+def test_lossless_gives_what_left_to_right_gives_in_no_more_passes(
+    seed: int,
+    quality: float,
+    row_worth: float,
+    agreement: list[float],
+    heal: bytes,
+    avoids: bool,
+    max_tokens: int,
+    stop: Callable[[str], int | None],
+) -> None:
+    denoiser = Drawn(seed, quality)
+    rule = DecodeRule(tuple(sorted(agreement, reverse=True)), row_worth, plausible=0.3, sure=0.5)
+    blank = np.array([*denoiser.special.end, *denoiser.codec.line_ends])
+    task = {"heal": heal, "stop": stop, "avoid": [Avoided(blank, 0.05)] if avoids else []}
+    plain = run(denoiser, max_tokens, rule=LEFT_TO_RIGHT, **task)
+    lossless = run(denoiser, max_tokens, rule=rule.decoded("lossless"), **task)
+    assert (lossless.text, lossless.tokens, lossless.stopped) == (plain.text, plain.tokens, plain.stopped)
+    assert lossless.confidence == pytest.approx(plain.confidence)
+    assert lossless.forwards <= plain.forwards
+    assert plain.text.encode().startswith(heal) or heal.startswith(plain.text.encode())
+
+
+@given(
+    seed=st.integers(0, 2**31),
+    plausible=st.floats(0.01, 1),
+    sure=st.floats(0.01, 2),
+    heal=st.sampled_from([b"", b"a", b"ab", b"b c", b"xyz"]),
+    max_tokens=st.integers(1, 40),
+)
+def test_parallel_keeps_to_the_task(
+    seed: int, plausible: float, sure: float, heal: bytes, max_tokens: int
+) -> None:
+    rule = DecodeRule((0.9, 0.8, 0.7, 0.6), 0.01, plausible, sure)
+    denoiser = Drawn(seed, 0.8)
+    done = run(denoiser, max_tokens, rule=rule, heal=heal, stop=line_end)
+    assert len(done.tokens) <= len(heal) + max_tokens
+    assert "\n" not in done.text
+    assert done.text.encode().startswith(heal) or done.stopped == "rule"
+    assert done.stopped in ("end", "rule", "length")
 
 
 def engine(answer: str = "value") -> Engine:

@@ -1,0 +1,176 @@
+"""Base and canvas adapter as one denoiser: verifies a draft and drafts again in the same pass.
+
+Rows of settled and proposed tokens are the base's own, so what is cached is the base's own; masks behind
+them run through the adapter. Without an adapter it commits one token a pass, which is the base's greedy
+decoding and the reference every other mode is compared with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from engine.artifact import Manifest
+from engine.cache import CachePool, ContextCache, FloatArray
+from engine.canvas import Canvas
+from engine.denoiser import TOP, Encoded, Prediction, Provider, Reading, SpecialTokens
+from engine.rows import Rows
+from engine.transitions import Transitions
+from engine.types import CancelToken, ModelInfo
+from engine.unmask import IntArray, best_tokens
+
+CHUNK = 128
+"""Rows encoded in one pass; between two passes a request can be cancelled."""
+
+
+class Model(Protocol):
+    """One pass of the model: ``engine.runtime.OnnxModel``, or the torch reference in ``export``."""
+
+    @property
+    def manifest(self) -> Manifest:
+        """Of the artifact."""
+
+    @property
+    def provider(self) -> Provider:
+        """What runs it."""
+
+    def forward(
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        """See ``engine.runtime.OnnxModel.forward``."""
+
+
+class CanvasDenoiser:
+    """The base, with the adapter its artifact has.
+
+    Args:
+        model: the loaded model.
+        max_cache_bytes: memory for live context caches.
+        transitions: what makes one run of drafted slots; without it each slot speaks for itself.
+    """
+
+    def __init__(self, model: Model, max_cache_bytes: int, transitions: Transitions | None = None) -> None:
+        manifest = model.manifest
+        self._transitions = transitions
+        self._model = model
+        self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
+        self._cache = self._pool.take([0])
+        self._context: list[int] = []
+        self.canvas_slots = manifest.canvas_slots
+        self.rule = manifest.decode
+        self.special = SpecialTokens(
+            manifest.special["fim_prefix"],
+            manifest.special["fim_suffix"],
+            manifest.special["fim_middle"],
+            manifest.end_ids,
+        )
+        self.info = ModelInfo(
+            manifest.name,
+            manifest.quantization,
+            model.provider.name,
+            model.provider.reason,
+            manifest.adapter.name if manifest.adapter else None,
+            manifest.n_vocab,
+        )
+
+    def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
+        """Make a context the current one; its last chunk is encoded by the first prediction."""
+        self._cache = self._pool.take(context)
+        self._context = list(context)
+        cached = len(self._cache.ids)
+        return Encoded(len(context), cached, self._encode_whole_chunks(self._context, cancel))
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        """Verify and draft in one pass."""
+        ids = [*self._context, *canvas.settled]
+        self._cache.truncate(min(self._cache.common(ids), len(ids) - 1))
+        forwards = self._encode_whole_chunks(ids, cancel) + 1
+        cancel.check()
+        tail, proposed = ids[len(self._cache.ids) :], canvas.proposed
+        assert len(masks) == len(proposed) + 1, "one number of masks for each length of agreement"
+        rows = Rows.drafting([*tail, *proposed], [(len(tail) + i, n) for i, n in enumerate(masks) if n])
+        logits, new = self._model.forward(self._cache, rows, range(len(tail) - 1, len(rows)))
+        causal = len(tail) + len(proposed)
+        self._cache.append([*tail, *proposed], [entries[:, :causal] for entries in new])
+        n_scored = len(proposed) + 1
+        ends = np.cumsum([n_scored, *masks])
+        drafts = tuple(logits[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True))
+        return Prediction(logits[:n_scored], drafts, forwards, len(logits))
+
+    def draft(self, logits: FloatArray, settled: Sequence[int]) -> tuple[IntArray, FloatArray]:
+        """The run that slots and transitions together speak for."""
+        if self._transitions is None or not len(logits):
+            return best_tokens(logits)
+        return self._transitions.draft(logits, [*self._context, *settled])
+
+    def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
+        """Score a canvas in causal passes; what of it is cached is read again, its scores are not kept."""
+        ids = [*self._context, *canvas]
+        n_context = len(self._context)
+        self._cache.truncate(min(self._cache.common(ids), n_context - 1))
+        parts: list[Reading] = []
+        while len(self._cache.ids) < len(ids) - 1:
+            cancel.check()
+            first = len(self._cache.ids)
+            piece = ids[first : len(ids) - 1][:CHUNK]
+            wanted = range(min(max(n_context - 1 - first, 0), len(piece)), len(piece))
+            logits, new = self._model.forward(self._cache, Rows.causal(piece), wanted)
+            self._cache.append(piece, new)
+            parts.append(_reading(logits, [ids[first + row + 1] for row in wanted]))
+        return Reading(
+            np.concatenate([part.log_probs for part in parts]),
+            np.concatenate([part.top_tokens for part in parts]),
+            np.concatenate([part.top_log_probs for part in parts]),
+        )
+
+    def compare(
+        self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
+    ) -> list[FloatArray]:
+        """Score branches in one pass."""
+        ids = [*self._context, *before]
+        self._cache.truncate(min(self._cache.common(ids), len(ids) - 1))
+        self._encode_whole_chunks(ids, cancel)
+        cancel.check()
+        tail = ids[len(self._cache.ids) :]
+        rows = Rows.branching(tail, [branch[:-1] for branch in branches])
+        logits, new = self._model.forward(self._cache, rows, range(len(tail) - 1, len(rows)))
+        self._cache.append(tail, [entries[:, : len(tail)] for entries in new])
+        scores, at = [], 1
+        for branch in branches:
+            own = np.concatenate([logits[:1], logits[at : at + len(branch) - 1]])
+            scores.append(_reading(own, branch).log_probs)
+            at += len(branch) - 1
+        return scores
+
+    def forget(self) -> None:
+        """Drop every cached context."""
+        self._pool.clear()
+
+    def close(self) -> None:
+        """Release the caches; the session goes with the object."""
+        self._pool.clear()
+
+    def _encode_whole_chunks(self, ids: list[int], cancel: CancelToken) -> int:
+        """Encode what the cache lacks of a token sequence, all but its last chunk; the passes it took."""
+        forwards = 0
+        while len(ids) - len(self._cache.ids) > CHUNK:
+            cancel.check()
+            piece = ids[len(self._cache.ids) :][:CHUNK]
+            _, new = self._model.forward(self._cache, Rows.causal(piece), [])
+            self._cache.append(piece, new)
+            forwards += 1
+        return forwards
+
+
+def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:
+    """What rows of logits ``[n, n_vocab]`` say of tokens ``[n]``."""
+    highest = logits.max(axis=-1, initial=-np.inf)
+    norm = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=-1))
+    top = np.argpartition(logits, -TOP, axis=-1)[:, -TOP:]
+    values = np.take_along_axis(logits, top, axis=-1)
+    order = np.argsort(-values, axis=-1, kind="stable")
+    top, values = np.take_along_axis(top, order, axis=-1), np.take_along_axis(values, order, axis=-1)
+    own = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
+    return Reading(own - norm, top.astype(np.int64), values - norm[:, None])

@@ -1,0 +1,179 @@
+"""Which tokens tend to follow which: turns slots predicted apart into one run of tokens that fit together.
+
+The adapter predicts every slot by itself, without knowing what its neighbours become; "for x in" in one
+reading and "while x <" in another average to "for x <". Here a run is chosen from left to right, each
+token by what its slot says and by how often it follows the token before it: in the corpus (a table that
+ships with the adapter) and in the context at hand. The idea is that of a transition layer over parallel
+predictions (arXiv 1910.11555), with counts in place of a trained one. Nothing here is trusted: what is
+chosen is a draft, and the base verifies it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.errors import ArtifactError
+
+IntArray = npt.NDArray[np.int64]
+FloatArray = npt.NDArray[np.float32]
+
+UNKNOWN = -1
+"""Index of a token that the table does not know."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransitionRule:
+    """How much what follows what counts (chosen on held-out text, see the results log).
+
+    Attributes:
+        weight: of transitions beside the adapter's own log-probabilities.
+        smoothing: occurrences that a token must have before its own followers count half.
+        context_smoothing: the same for occurrences in the context.
+        context_weight: what an occurrence in the context counts for.
+        pair_weight: what more it counts where the token before agrees as well.
+        sharpness: of the probabilities told; slot and transitions speak partly of the same, so below 1.
+    """
+
+    weight: float = 0.7
+    smoothing: float = 50.0
+    context_smoothing: float = 5.0
+    context_weight: float = 1.0
+    pair_weight: float = 10.0
+    sharpness: float = 0.7
+
+
+class Transitions:
+    """The table, with the rule it is used by.
+
+    Args:
+        vocabulary: the tokens that may be drafted, ascending ``[V]``.
+        counts: how often each was seen ``[V]``.
+        starts: where each token's followers start among the pairs ``[V + 1]``.
+        followers: index of each follower ``[n_pairs]``.
+        pair_counts: how often it followed ``[n_pairs]``.
+        rule: see ``TransitionRule``.
+    """
+
+    def __init__(
+        self,
+        vocabulary: npt.NDArray[np.integer],
+        counts: npt.NDArray[np.integer],
+        starts: npt.NDArray[np.integer],
+        followers: npt.NDArray[np.integer],
+        pair_counts: npt.NDArray[np.integer],
+        rule: TransitionRule = TransitionRule(),  # noqa: B008  (frozen)
+    ) -> None:
+        self._vocabulary = vocabulary.astype(np.int64)
+        self._counts = counts.astype(np.float64)
+        self._starts, self._followers = starts.astype(np.int64), followers.astype(np.int64)
+        self._pair_counts = pair_counts.astype(np.float64)
+        self._share = (self._counts + 1.0) / (self._counts.sum() + len(counts))
+        self._rule = rule
+
+    @classmethod
+    def from_file(cls, path: Path) -> Transitions:
+        """Read a table.
+
+        Raises:
+            ArtifactError: the file is not one, or its parts do not fit together.
+        """
+        from safetensors import SafetensorError  # noqa: PLC0415  (comes with a real model)
+        from safetensors.numpy import load_file  # noqa: PLC0415
+
+        try:
+            parts = load_file(path)
+            table = cls(
+                parts["vocabulary"], parts["counts"], parts["starts"], parts["followers"], parts["pair_counts"]
+            )
+        except (SafetensorError, OSError, KeyError) as error:
+            raise ArtifactError(f"{path.name} is not a table of transitions ({error})", _REMEDY) from error
+        n, n_pairs = len(table._vocabulary), len(table._followers)
+        sound = (
+            n > 0
+            and len(table._counts) == n
+            and len(table._starts) == n + 1
+            and table._starts[0] == 0
+            and table._starts[-1] == n_pairs == len(table._pair_counts)
+            and bool((np.diff(table._starts) >= 0).all())
+            and bool((np.diff(table._vocabulary) > 0).all())
+            and (n_pairs == 0 or 0 <= table._followers.min() <= table._followers.max() < n)
+        )
+        if not sound:
+            raise ArtifactError(f"{path.name}: the parts of the table do not fit together", _REMEDY)
+        return table
+
+    @property
+    def highest_token(self) -> int:
+        """The highest token id of the vocabulary."""
+        return int(self._vocabulary[-1])
+
+    def indices(self, tokens: Sequence[int]) -> IntArray:
+        """Index of each token in the vocabulary, ``UNKNOWN`` where it is not in it ``[n]``."""
+        ids = np.asarray(tokens, dtype=np.int64)
+        places = np.minimum(np.searchsorted(self._vocabulary, ids), len(self._vocabulary) - 1)
+        return np.where(self._vocabulary[places] == ids, places, UNKNOWN)
+
+    def draft(self, logits: FloatArray, before: Sequence[int]) -> tuple[IntArray, FloatArray]:
+        """The run of tokens that slots and transitions together speak for.
+
+        Args:
+            logits: the adapter's, for consecutive slots ``[n_slots, n_vocab]``.
+            before: all tokens before the first of them, the context's included; at least one.
+
+        Returns:
+            tokens ``[n_slots]``, and the probability of each, given the one before ``[n_slots]``.
+        """
+        scores = np.take(logits, self._vocabulary, axis=-1)
+        scores -= scores.max(axis=-1, keepdims=True)
+        rule, known = self._rule, self.indices(before)
+        chosen = np.empty(len(scores), dtype=np.int64)
+        confidence = np.empty(len(scores), dtype=np.float32)
+        for slot, score in enumerate(scores):
+            previous = int(known[-1])
+            if previous != UNKNOWN:
+                followers, bonus = self._bonus(previous, known)
+                score[followers] += bonus.astype(np.float32)
+            best = int(score.argmax())
+            chosen[slot] = self._vocabulary[best]
+            confidence[slot] = 1.0 / np.exp((score - score[best]) * rule.sharpness).sum()
+            known = np.append(known, best)
+        return chosen, confidence
+
+    def _bonus(self, previous: int, known: IntArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
+        """Followers of a token, and what each gains over tokens that never followed it."""
+        rule = self._rule
+        span = slice(self._starts[previous], self._starts[previous + 1])
+        in_context, weights = _followers_in_context(known, rule)
+        followers = np.unique(np.concatenate([self._followers[span], in_context]))
+        pairs = np.zeros(len(followers))
+        pairs[np.searchsorted(followers, self._followers[span])] = self._pair_counts[span]
+        nearby = np.zeros(len(followers))
+        np.add.at(nearby, np.searchsorted(followers, in_context), weights)
+
+        share = self._share[followers]
+        seen = self._counts[previous]
+        general = (rule.smoothing * share + pairs) / (rule.smoothing + seen)
+        both = (rule.context_smoothing * general + nearby) / (rule.context_smoothing + weights.sum())
+        # What a token that never followed has left of its share.
+        unseen = rule.smoothing / (rule.smoothing + seen)
+        unseen *= rule.context_smoothing / (rule.context_smoothing + weights.sum())
+        return followers, rule.weight * np.log(both / (share * unseen))
+
+
+def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    """What followed earlier occurrences of the last token, and what each counts for."""
+    places = np.flatnonzero(known[:-1] == known[-1])
+    places = places[known[places + 1] != UNKNOWN]
+    weights = np.full(len(places), rule.context_weight, dtype=np.float64)
+    if len(known) > 1:
+        agrees = (places > 0) & (known[places - 1] == known[-2])
+        weights[agrees] += rule.pair_weight
+    return known[places + 1], weights
+
+
+_REMEDY = "Pull the model again."

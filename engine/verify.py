@@ -1,0 +1,32 @@
+"""What the base says of a draft: which of its tokens stand, and what follows them. Pure functions."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.schedule import DecodeRule
+
+FloatArray = npt.NDArray[np.float32]
+
+
+def stands(logits: FloatArray, drafted: int, chosen: int, rule: DecodeRule) -> bool:
+    """Whether a drafted token may stand where the base would have chosen another.
+
+    Args:
+        logits: the base's, for this place ``[n_vocab]``.
+        drafted: the draft's token.
+        chosen: the base's own choice.
+        rule: how much less probable the draft's token may be.
+    """
+    if drafted == chosen:
+        return True
+    if rule.plausible >= 1.0:
+        return False
+    return bool(np.exp(logits[drafted] - logits[chosen]) >= rule.plausible)
+
+
+def probability(logits: FloatArray, token: int) -> float:
+    """Softmax probability of a token in one row of logits ``[n_vocab]``."""
+    top = logits.max()
+    return float(np.exp(logits[token] - top) / np.exp(logits - top).sum())

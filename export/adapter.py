@@ -1,0 +1,130 @@
+"""The canvas adapter as a file: low-rank deltas and the mask embedding, and what they were made from.
+
+An adapter belongs to one base, named by the sha256 of its GGUF. On disk it is float16 safetensors whose
+metadata says so, with the recipe; the factor of the deltas is folded into ``lora_b``.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from engine.errors import ArtifactError
+from export.model import AdaptedLinear, DenoiserModel
+
+
+ADAPTER_FILE = "adapter.safetensors"
+
+
+@dataclass(frozen=True, slots=True)
+class AdapterInfo:
+    """What an adapter says of itself.
+
+    Attributes:
+        name: such as ``canvas-1``.
+        base_sha256: of the GGUF it was trained on.
+        rank: of the deltas.
+        n_slots: masked slots of a canvas it was trained with.
+        recipe: settings and figures of the training.
+    """
+
+    name: str
+    base_sha256: str
+    rank: int
+    n_slots: int
+    recipe: dict[str, object]
+
+
+def adapter_parameters(model: DenoiserModel) -> dict[str, torch.nn.Parameter]:
+    """The parameters that training changes, by name."""
+    return {
+        name: parameter
+        for name, parameter in model.named_parameters()
+        if name == "mask_embedding" or ".lora_" in name
+    }
+
+
+def with_adapter(model: DenoiserModel, rank: int, seed: int) -> DenoiserModel:
+    """A model with the weights of another and a fresh adapter, which changes nothing yet.
+
+    Every ``lora_a`` is normal with variance 1 / n_in, every ``lora_b`` zero; the mask embedding starts
+    as the mean of the embeddings.
+    """
+    dtype = model.head.weight.dtype
+    with torch.device("meta"):
+        adapted = DenoiserModel(replace(model.config, adapter_rank=rank))
+    state = dict(model.state_dict())
+    generator = torch.Generator().manual_seed(seed)
+    for name, module in adapted.named_modules():
+        if isinstance(module, AdaptedLinear):
+            a = torch.randn(rank, module.in_features, generator=generator) * module.in_features**-0.5
+            state[f"{name}.lora_a"] = a
+            state[f"{name}.lora_b"] = torch.zeros(module.out_features, rank)
+    state["mask_embedding"] = model.embedding.weight.float().mean(0)
+    adapted.load_state_dict(state, assign=True, strict=True)
+    frequencies = DenoiserModel.inverse_frequencies(model.config)
+    adapted.register_buffer("inv_freq", frequencies.to(model.head.weight.device), persistent=False)
+    assert adapted.head.weight.dtype == dtype
+    return adapted.eval()
+
+
+def save_adapter(model: DenoiserModel, info: AdapterInfo, path: Path) -> None:
+    """Write a model's adapter as float16."""
+    tensors = {
+        name: parameter.detach().to("cpu", torch.float16).contiguous()
+        for name, parameter in adapter_parameters(model).items()
+    }
+    metadata = {
+        "name": info.name,
+        "base_sha256": info.base_sha256,
+        "rank": str(info.rank),
+        "n_slots": str(info.n_slots),
+        "recipe": json.dumps(info.recipe),
+    }
+    save_file(tensors, path, metadata)
+
+
+def read_adapter(path: Path) -> tuple[AdapterInfo, dict[str, Tensor]]:
+    """An adapter's description and its tensors, float16.
+
+    Raises:
+        ArtifactError: the file is not an adapter.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+        info = AdapterInfo(
+            metadata["name"],
+            metadata["base_sha256"],
+            int(metadata["rank"]),
+            int(metadata["n_slots"]),
+            json.loads(metadata["recipe"]),
+        )
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ArtifactError(
+            f"{path.name} is not a canvas adapter ({error})", "Train one with `unmask train adapter`."
+        ) from error
+    return info, tensors
+
+
+def load_adapter(model: DenoiserModel, path: Path) -> tuple[DenoiserModel, AdapterInfo]:
+    """A base with the adapter of a file.
+
+    Raises:
+        ArtifactError: the file is not an adapter, or one for another shape.
+    """
+    info, tensors = read_adapter(path)
+    adapted = with_adapter(model, info.rank, seed=0)
+    state = {name: tensor.float() for name, tensor in tensors.items()}
+    expected = {name: parameter.shape for name, parameter in adapter_parameters(adapted).items()}
+    if {name: tensor.shape for name, tensor in state.items()} != expected:
+        raise ArtifactError(f"{path.name} fits another model", "Name the base it was trained on.")
+    adapted.load_state_dict(state, strict=False)
+    return adapted, info

@@ -1,0 +1,117 @@
+"""The action `unmask train adapter`: a corpus and base weights to a canvas adapter."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from dataclasses import fields, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from engine.errors import UsageError
+from lsp_server.cli.options import add_model_options, load_settings, whole_number
+
+if TYPE_CHECKING:
+    from export.train import Recipe
+
+EPILOG = """\
+examples:
+  unmask train adapter --corpus corpus --out run --steps 2000
+  unmask train adapter --corpus corpus --out run --steps 20000 --cuda --batch 16
+  unmask train adapter --corpus corpus --out run --recipe '{"learning_rate": 5e-4, "shape": {"n_slots": 8}}'
+
+A run that was stopped goes on from its last checkpoint when the same command is given again. Raising
+--steps then prolongs it; the learning rate falls to nothing over the last --cooldown steps."""
+
+
+def register(actions: argparse._SubParsersAction[Any]) -> None:
+    """Add the action."""
+    parser = actions.add_parser(
+        "adapter",
+        help="train a canvas adapter on a corpus",
+        description="Train the low-rank adapter that lets masked slots be filled in parallel.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--corpus", type=Path, required=True, metavar="DIR", help="made by `train corpus`")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="DIR", help="for checkpoint, log and adapter"
+    )
+    parser.add_argument("--name", default="canvas-1", help="of the adapter (canvas-1)")
+    parser.add_argument("--steps", type=whole_number(1, 10_000_000), metavar="N", help="of the whole run")
+    parser.add_argument("--cooldown", type=whole_number(1, 10_000_000), metavar="N", help="of the rate")
+    parser.add_argument("--batch", type=whole_number(1, 4096), metavar="N", help="samples a step")
+    parser.add_argument("--recipe", metavar="JSON", help="other settings, as fields of the recipe")
+    parser.add_argument("--cuda", action="store_true", help="train on the GPU, compiled")
+    add_model_options(parser)
+    parser.set_defaults(act=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Train; 0 when the run has come to its end."""
+    import torch
+
+    from engine import catalog, sources
+    from engine.assemble import packaged_manifest
+    from engine.loading import find_artifact
+    from engine.store import ModelStore
+    from engine.tokens import TokenCodec
+    from export.train import Place, train_adapter
+
+    if args.cuda and not torch.cuda.is_available():
+        raise UsageError("--cuda: torch finds no GPU", "Leave it out to train on the CPU.")
+    recipe = recipe_of(args)
+    config = load_settings(args).engine
+    base = catalog.lookup(config.model)
+    manifest = packaged_manifest(base.name)
+    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
+    gguf_path = sources.pull(
+        base,
+        ModelStore(config.cache_dir),
+        order=config.sources,
+        base_file=config.base_file,
+        offline=config.offline,
+    )
+    path = train_adapter(
+        gguf_path,
+        manifest,
+        codec,
+        args.corpus,
+        recipe,
+        args.out,
+        name=args.name,
+        place=Place("cuda", compiled=True) if args.cuda else Place(),
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(path)
+    return 0
+
+
+def recipe_of(args: argparse.Namespace) -> Recipe:
+    """The recipe that the options ask for.
+
+    Raises:
+        UsageError: ``--recipe`` is not JSON, or names a setting there is not.
+    """
+    from export.train import Recipe
+
+    try:
+        wanted = json.loads(args.recipe) if args.recipe else {}
+    except ValueError as error:
+        raise UsageError(f"--recipe is not JSON ({error})") from error
+    plain = {key: getattr(args, key) for key in ("steps", "cooldown", "batch") if getattr(args, key)}
+    return _changed(Recipe(), {**wanted, **plain}, "the recipe")
+
+
+def _changed(settings: Any, changes: object, what: str) -> Any:
+    """Settings with some fields changed, nested ones by nested objects."""
+    known = {field.name for field in fields(settings)}
+    if not isinstance(changes, dict) or not changes.keys() <= known:
+        raise UsageError(f"{what} has the settings {', '.join(sorted(known))}")
+    nested = {
+        key: _changed(getattr(settings, key), value, key)
+        for key, value in changes.items()
+        if hasattr(getattr(settings, key), "__dataclass_fields__")
+    }
+    return replace(settings, **{**changes, **nested})

@@ -1,0 +1,95 @@
+"""How much is drafted and verified, the three decoding modes, and what lets a draft stand."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, plan_masks, worth_verifying
+from engine.verify import probability, stands
+
+PARALLEL = DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.25, plausible=0.5, sure=0.9)
+
+probabilities = st.floats(0, 1, width=32)
+rules = st.builds(
+    DecodeRule,
+    agreement=st.lists(probabilities, max_size=6).map(lambda shares: tuple(sorted(shares, reverse=True))),
+    row_worth=st.floats(0.01, 1),
+)
+
+
+def test_without_a_draft_masks_are_as_many_as_agree_often_enough() -> None:
+    assert plan_masks([], PARALLEL) == (3,)
+    assert plan_masks([], DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.5)) == (2,)
+
+
+def test_masks_go_where_a_draft_is_likely_to_end() -> None:
+    assert plan_masks([0.5], PARALLEL) == (2, 2)  # half and half: 0.4 and 0.3 reach 0.25, 0.15 does not
+    assert plan_masks([1.0, 1.0], PARALLEL) == (0, 0, 3)  # a sure draft stands as a whole
+    assert plan_masks([0.0, 1.0], PARALLEL) == (3, 0, 0)  # a hopeless one falls at once
+
+
+@given(st.lists(probabilities, max_size=8), rules)
+def test_there_is_a_plan_for_every_length_of_agreement(draft: list[float], rule: DecodeRule) -> None:
+    masks = plan_masks(draft, rule)
+    assert len(masks) == len(draft) + 1
+    assert all(0 <= n <= len(rule.agreement) for n in masks)
+    assert all(n <= alone for n, alone in zip(masks, [plan_masks([], rule)[0]] * len(masks), strict=True))
+
+
+def test_what_cannot_draft_plans_nothing() -> None:
+    assert plan_masks([], LEFT_TO_RIGHT) == (0,)
+    assert plan_masks([0.5, 0.5], LEFT_TO_RIGHT) == (0, 0, 0)
+
+
+def test_a_draft_is_verified_as_far_as_it_is_likely_to_stand() -> None:
+    assert worth_verifying([0.9, 0.9, 0.2, 0.9], PARALLEL) == 2
+    assert worth_verifying([0.2, 1.0], PARALLEL) == 0
+    assert worth_verifying([0.5, 0.5], PARALLEL) == 2  # exactly at the bound
+    assert worth_verifying([], PARALLEL) == 0
+
+
+def test_the_modes() -> None:
+    assert PARALLEL.decoded("parallel") == PARALLEL
+    assert PARALLEL.decoded("left_to_right") == LEFT_TO_RIGHT
+    lossless = PARALLEL.decoded("lossless")
+    assert asdict(lossless) == asdict(PARALLEL) | {"plausible": 1.0, "sure": 2.0}
+    assert set(DECODINGS) == {"left_to_right", "lossless", "parallel"}
+
+
+@pytest.mark.parametrize("mode", DECODINGS)
+def test_a_base_alone_is_decoded_left_to_right_in_every_mode(mode: str) -> None:
+    assert LEFT_TO_RIGHT.decoded(mode) == LEFT_TO_RIGHT  # type: ignore[arg-type]
+
+
+LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], dtype=np.float32))
+
+
+@pytest.mark.parametrize(
+    ("drafted", "plausible", "stood"),
+    [(0, 1.0, True), (1, 1.0, False), (1, 0.59, True), (1, 0.61, False), (3, 0.09, True), (3, 0.11, False)],
+)
+def test_a_draft_stands_if_the_base_finds_it_nearly_as_probable(
+    drafted: int, plausible: float, stood: bool
+) -> None:
+    assert stands(LOGITS, drafted, 0, DecodeRule(plausible=plausible)) is stood
+
+
+def test_what_is_ruled_out_never_stands() -> None:
+    held = np.array([0.0, -np.inf, 1.0], dtype=np.float32)
+    assert not stands(held, 1, 2, DecodeRule(plausible=1e-9))
+
+
+def test_an_equal_of_the_bases_choice_does_not_stand_where_nothing_else_may() -> None:
+    """Of two tokens with equal logits the base takes the lower id; lossless means the same."""
+    assert not stands(np.array([1.0, 1.0], dtype=np.float32), 1, 0, DecodeRule(plausible=1.0))
+
+
+def test_probability_is_the_softmax() -> None:
+    assert [probability(LOGITS + 1000, token) for token in range(4)] == pytest.approx(
+        [0.5, 0.3, 0.15, 0.05], rel=1e-3
+    )

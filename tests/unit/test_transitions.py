@@ -1,0 +1,147 @@
+"""The table of which tokens follow which: counted right, read safely, and what it does to a draft."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.numpy import load_file, save_file
+
+from engine.errors import ArtifactError
+from engine.fake import SPECIAL
+from engine.tokens import TokenCodec
+from engine.transitions import UNKNOWN, TransitionRule, Transitions
+from engine.unmask import best_tokens
+from export.data import SourceFile
+from export.transitions import MIN_COUNT, write_transitions
+
+CODEC = TokenCodec.of_bytes(SPECIAL)
+
+
+def ids(text: str) -> list[int]:
+    return CODEC.encode(text)
+
+
+def write(path: Path, text: str, alphabet: str) -> Path:
+    file = SourceFile("p", "f", "plaintext", text)
+    write_transitions([file], CODEC, np.array(sorted(ids(alphabet))), path)
+    return path
+
+
+@pytest.fixture
+def table_path(tmp_path: Path) -> Path:
+    """Of a text in which b always follows a, and d follows c."""
+    return write(tmp_path / "transitions.safetensors", "abcd" * 50 + "xa", "abcd")
+
+
+def said(*slots: dict[str, float]) -> np.ndarray:
+    logits = np.zeros((len(slots), CODEC.n_vocab), dtype=np.float32)
+    for row, slot in zip(logits, slots, strict=True):
+        for char, value in slot.items():
+            row[ids(char)[0]] = value
+    return logits
+
+
+def test_pairs_are_counted_within_the_vocabulary(table_path: Path) -> None:
+    parts = load_file(table_path)
+    vocabulary = parts["vocabulary"].tolist()
+    assert vocabulary == sorted(ids("abcd"))
+    assert parts["counts"].tolist() == [51, 50, 50, 50]
+    pairs = {}
+    for first, (start, end) in enumerate(zip(parts["starts"][:-1], parts["starts"][1:], strict=True)):
+        for follower, count in zip(
+            parts["followers"][start:end], parts["pair_counts"][start:end], strict=True
+        ):
+            pairs[CODEC.decode([vocabulary[first], vocabulary[follower]])] = int(count)
+    assert pairs == {"ab": 50, "bc": 50, "cd": 50, "da": 49}
+
+
+def test_rare_pairs_are_left_out(tmp_path: Path) -> None:
+    text = "ab." * MIN_COUNT + "ba." * (MIN_COUNT - 1)
+    parts = load_file(write(tmp_path / "t.safetensors", text, "ab"))
+    assert parts["pair_counts"].tolist() == [MIN_COUNT]
+
+
+def test_a_draft_follows_what_fits_together(table_path: Path) -> None:
+    table = Transitions.from_file(table_path)
+    logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})  # apart: "ad", in neither reading
+    assert CODEC.decode(best_tokens(logits)[0].tolist()) == "ad"
+    tokens, confidence = table.draft(logits, ids("x"))
+    assert CODEC.decode(tokens.tolist()) == "ab"
+    assert ((confidence > 0) & (confidence <= 1)).all()
+
+
+def test_what_followed_in_the_context_counts(table_path: Path) -> None:
+    table = Transitions.from_file(table_path)
+    logits = said({"b": 2.0, "d": 2.0})
+    assert CODEC.decode(table.draft(logits, ids("ca"))[0].tolist()) == "b"
+    assert CODEC.decode(table.draft(logits, ids("cadcadcadcadca"))[0].tolist()) == "d"
+
+
+def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
+    parts = load_file(table_path)
+    names = ("vocabulary", "counts", "starts", "followers", "pair_counts")
+    table = Transitions(*(parts[name] for name in names), TransitionRule(weight=0.0, sharpness=1.0))
+    logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
+    logits[:, [i for i in range(CODEC.n_vocab) if i not in ids("abcd")]] = -50.0
+    tokens, confidence = table.draft(logits, ids("da"))
+    plain, sure = best_tokens(logits)
+    assert tokens.tolist() == plain.tolist()
+    np.testing.assert_allclose(confidence, sure, rtol=1e-5)
+
+
+@given(st.text("abcdxy", min_size=1, max_size=30), st.integers(0, 5), st.integers(0, 999))
+def test_any_context_gives_tokens_of_the_vocabulary(
+    table: Transitions, before: str, n_slots: int, seed: int
+) -> None:
+    logits = np.random.default_rng(seed).normal(size=(n_slots, CODEC.n_vocab)).astype(np.float32)
+    kept = logits.copy()
+    tokens, confidence = table.draft(logits, ids(before))
+    assert len(tokens) == len(confidence) == n_slots
+    assert set(tokens.tolist()) <= set(ids("abcd"))
+    assert np.isfinite(confidence).all() and (confidence <= 1.0 + 1e-6).all()
+    assert (logits == kept).all()
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Transitions:
+    path = tmp_path_factory.mktemp("table") / "transitions.safetensors"
+    return Transitions.from_file(write(path, "abcd" * 50, "abcd"))
+
+
+def test_tokens_beyond_the_vocabulary_are_unknown(table_path: Path) -> None:
+    table = Transitions.from_file(table_path)
+    assert table.indices([*ids("xab"), 10**6]).tolist() == [UNKNOWN, 0, 1, UNKNOWN]
+    assert table.highest_token == max(ids("abcd"))
+
+
+@pytest.mark.parametrize(
+    ("part", "value"),
+    [
+        ("starts", [0, 1, 2]),
+        ("starts", [1, 1, 2, 3, 4]),
+        ("starts", [0, 2, 1, 3, 4]),
+        ("starts", [0, 1, 2, 3, 5]),
+        ("followers", [1, 2, 3, 4]),
+        ("followers", [1, 2, 3, -1]),
+        ("vocabulary", [1, 1, 2, 3]),
+        ("counts", [1, 2]),
+        ("pair_counts", [1, 2]),
+    ],
+)
+def test_a_table_that_does_not_fit_together_is_refused(table_path: Path, part: str, value: list[int]) -> None:
+    save_file(load_file(table_path) | {part: np.array(value, dtype=np.int32)}, table_path)
+    with pytest.raises(ArtifactError, match=r"transitions\.safetensors: the parts of the table do not fit"):
+        Transitions.from_file(table_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"junk" * 99, None])
+def test_what_is_no_table_is_refused_by_name(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "thing.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"thing\.safetensors is not a table of transitions"):
+        Transitions.from_file(path)
