@@ -8,6 +8,7 @@ decoding and the reference every other mode is compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
@@ -96,7 +97,7 @@ class CanvasDenoiser:
         self._cache.append([*tail, *proposed], [entries[:, :causal] for entries in new])
         n_scored = len(proposed) + 1
         ends = np.cumsum([n_scored, *masks])
-        drafts = tuple(logits[start:end] for start, end in zip(ends[:-1], ends[1:], strict=True))
+        drafts = tuple(logits[start:end] for start, end in pairwise(ends))
         return Prediction(logits[:n_scored], drafts, forwards, len(logits))
 
     def draft(self, logits: FloatArray, settled: Sequence[int]) -> tuple[IntArray, FloatArray]:
@@ -123,6 +124,8 @@ class CanvasDenoiser:
             np.concatenate([part.log_probs for part in parts]),
             np.concatenate([part.top_tokens for part in parts]),
             np.concatenate([part.top_log_probs for part in parts]),
+            forwards=len(parts),
+            rows=len(canvas),
         )
 
     def compare(
@@ -173,4 +176,4 @@ def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:
     order = np.argsort(-values, axis=-1, kind="stable")
     top, values = np.take_along_axis(top, order, axis=-1), np.take_along_axis(values, order, axis=-1)
     own = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
-    return Reading(own - norm, top.astype(np.int64), values - norm[:, None])
+    return Reading(own - norm, top.astype(np.int64), values - norm[:, None], 1, len(logits))

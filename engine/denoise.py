@@ -153,19 +153,20 @@ class _Settling:
         self, tokens: npt.NDArray[np.int64], confidence: npt.NDArray[np.float32], rule: DecodeRule
     ) -> None:
         """Propose a drafted run; one that reaches the end beyond doubt is settled at once."""
-        certainty = list(accumulate(map(float, confidence), mul))
-        n_certain = sum(chance >= rule.sure for chance in certainty)
-        if n_certain and self._ends_within([int(token) for token in tokens[:n_certain]]):
-            for token, probable in zip(tokens, confidence, strict=True):
-                self._settle(int(token), float(probable))
+        ends = np.flatnonzero([token in self._end for token in tokens.tolist()])
+        n_useful = int(ends[0]) + 1 if ends.size else len(tokens)
+        run, chances = tokens[:n_useful].tolist(), confidence[:n_useful].tolist()
+        n_certain = sum(chance >= rule.sure for chance in accumulate(chances, mul))
+        if n_certain and self._is_under_way and self._ends_within(run[:n_certain]):
+            for token, probable in zip(run, chances, strict=True):
+                self._settle(token, probable)
                 if self.stopped is not None:
                     return
-        n_worth = worth_verifying([float(p) for p in confidence], rule)
-        room = self._room()
-        if room > self.canvas.n_open:
-            self.canvas = self.canvas.extend(min(self._n_slots, room - self.canvas.n_open))
-        kept = min(n_worth, max(room - 1, 0))  # the base settles one more than stands
-        self.canvas = self.canvas.propose([int(t) for t in tokens[:kept]], [float(p) for p in confidence[:kept]])
+        # The base settles one token more than stands.
+        kept = max(min(worth_verifying(chances, rule), self._room() - 1), 0)
+        if kept >= self.canvas.n_open:
+            self.canvas = self.canvas.extend(self._n_slots)
+        self.canvas = self.canvas.propose(run[:kept], chances[:kept])
 
     def result(self, forwards: int, rows: int) -> Denoised:
         """What came of it."""
@@ -188,9 +189,7 @@ class _Settling:
     def _ends_within(self, tokens: list[int]) -> bool:
         """Whether the text ends somewhere in a run behind the settled tokens."""
         settled = self.canvas.settled
-        return any(
-            self._stop([*settled, *tokens[:n]])[0] is not None for n in range(1, len(tokens) + 1)
-        )
+        return any(self._stop([*settled, *tokens[:n]])[0] is not None for n in range(1, len(tokens) + 1))
 
     def _stop(self, tokens: list[int]) -> tuple[str | None, int | None]:
         """Why and where a text of these tokens has come to its end; its last token is the newest."""
@@ -202,6 +201,12 @@ class _Settling:
     def _text_tokens(self, tokens: list[int]) -> list[int]:
         """The tokens before the first end token."""
         return tokens[: next((i for i, token in enumerate(tokens) if token in self._end), len(tokens))]
+
+    @property
+    def _is_under_way(self) -> bool:
+        """Whether the text has begun in earnest: what it must and must not begin with is behind it."""
+        said, heal = self._codec.decode_bytes(self.canvas.settled), self._task.heal
+        return len(said) >= len(heal) and (not self._task.avoid or bool(said[len(heal) :].strip()))
 
     def _room(self) -> int:
         """How many more tokens may be settled."""

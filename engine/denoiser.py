@@ -84,11 +84,15 @@ class Reading:
         log_probs: of each token of the canvas ``[n]``, float32.
         top_tokens: the most probable tokens of each slot, best first ``[n, TOP]``.
         top_log_probs: their log-probabilities ``[n, TOP]``, float32.
+        forwards: passes it took.
+        rows: rows computed in them, those of the context left out.
     """
 
     log_probs: npt.NDArray[np.float32]
     top_tokens: npt.NDArray[np.int64]
     top_log_probs: npt.NDArray[np.float32]
+    forwards: int
+    rows: int
 
 
 TOP = 6

@@ -7,7 +7,8 @@ gate. Knows nothing of editors and files; which model answers is decided by ``op
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,12 +16,13 @@ import numpy as np
 from engine import accept, languages, regions
 from engine.canvas import MASKED, Canvas
 from engine.config import FAKE_MODEL, EngineConfig
+from engine.correct import CorrectionRule, correct
 from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Denoiser
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
 from engine.languages import Language
-from engine.layout import lay_out
+from engine.layout import MAX_CHARS_PER_TOKEN, Layout, lay_out
 from engine.schedule import Decoding
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
@@ -43,6 +45,12 @@ BLANK_ALTERNATIVE = 0.05
 STAND_IN = "..."
 """Left out altogether, later holes read as finished blank code, and the model imitates it (results log)."""
 
+MAX_SWEEPS = 2
+"""How often holes that were filled are filled again in the light of the others."""
+
+MAX_JOINT_TOKENS = 512
+"""Holes further apart than this are not weighed against one another."""
+
 _EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
 
@@ -56,6 +64,19 @@ class _Filled:
     context_tokens: int
     cached_tokens: int
     context_forwards: int
+    forwards: int
+    rows: int
+    steps: int
+
+    def then(self, again: _Filled, *, kept: bool) -> _Filled:
+        """This hole after it was filled again: one text or the other, the work of both."""
+        return replace(
+            again if kept else self,
+            context_forwards=self.context_forwards + again.context_forwards,
+            forwards=self.forwards + again.forwards,
+            rows=self.rows + again.rows,
+            steps=self.steps + again.steps,
+        )
 
 
 class Engine:
@@ -79,6 +100,7 @@ class Engine:
         self._codec = codec
         self._context_tokens = context_tokens
         self._rule = denoiser.rule.decoded(decoding)
+        self._together = decoding == "parallel"
 
     @property
     def info(self) -> ModelInfo:
@@ -94,7 +116,9 @@ class Engine:
     ) -> FillResult:
         """Fill every hole of a request.
 
-        Holes are filled in reading order; each sees the fills before it and the text after it.
+        Holes are filled in reading order; each sees the fills before it and the text after it. Decoding in
+        parallel, each is then filled again in the light of all others, and the new text stays where it
+        makes the whole likelier.
 
         Args:
             request: what to fill.
@@ -119,7 +143,41 @@ class Engine:
                 )
                 segments[at] = hole.text
                 filled.append(hole)
+        if self._together and len(filled) > 1:
+            self._fill_again(request, language, segments, filled, cancel, deadline, on_frame)
         return _result(filled, (time.perf_counter() - start) * 1000.0)
+
+    def correct(
+        self,
+        prefix: str,
+        tokens: Sequence[int],
+        suffix: str,
+        language_id: str,
+        *,
+        rule: CorrectionRule | None = None,
+        cancel: CancelToken | None = None,
+    ) -> list[int]:
+        """Find the tokens of a text that do not belong, and put others in their places.
+
+        Args:
+            prefix: the text before.
+            tokens: the text itself as token ids, at least one.
+            suffix: the text after.
+            language_id: LSP language identifier.
+            rule: when a token is changed; None for the default.
+            cancel: polled at every pass.
+
+        Returns:
+            as many tokens.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        cancel, rule = cancel or CancelToken(), rule or CorrectionRule()
+        layout = self._lay_out(prefix, suffix, languages.by_id(language_id), heal=False)
+        self._denoiser.encode(layout.context, cancel)
+        tail = self._codec.encode(suffix[: rule.ahead * MAX_CHARS_PER_TOKEN])
+        return correct(self._denoiser, tokens, tail, rule, cancel)
 
     def forget(self) -> None:
         """Drop every cached context: the next request starts cold."""
@@ -142,15 +200,7 @@ class Engine:
     ) -> _Filled:
         prefix = "".join(text or "" for text in segments[:at])
         suffix = _text_after(segments, at)
-        layout = lay_out(
-            prefix,
-            suffix,
-            self._codec,
-            self._denoiser.special,
-            budget_tokens=self._context_tokens,
-            heal=request.heal,
-            landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
-        )
+        layout = self._lay_out(prefix, suffix, language, heal=request.heal)
         piece = layout.heal.decode("utf-8")
         encoded = self._denoiser.encode(layout.context, cancel)
 
@@ -168,9 +218,7 @@ class Engine:
         denoised = denoise(
             self._denoiser,
             self._codec,
-            Task(
-                layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid
-            ),
+            Task(layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid),
             self._rule,
             cancel=cancel,
             deadline=deadline,
@@ -192,6 +240,73 @@ class Engine:
             context_tokens=encoded.context_tokens,
             cached_tokens=encoded.cached_tokens,
             context_forwards=encoded.forwards,
+            forwards=encoded.forwards + denoised.forwards,
+            rows=denoised.rows,
+            steps=n_steps,
+        )
+
+    def _fill_again(
+        self,
+        request: FillRequest,
+        language: Language,
+        segments: list[str | None],
+        filled: list[_Filled],
+        cancel: CancelToken,
+        deadline: Deadline,
+        on_frame: FrameListener | None,
+    ) -> None:
+        """Fill every hole anew with all others in sight, until nothing makes the whole likelier."""
+        holes = [at for at, segment in enumerate(request.segments) if segment is None]
+        likely: float | None = None
+        # A hole that was filled when all others stood as they do now would be filled with the same again.
+        fresh = {holes[-1]}
+        for at in [hole for _ in range(MAX_SWEEPS) for hole in holes]:
+            if at in fresh:
+                continue
+            if deadline.passed:
+                return
+            hole, known = holes.index(at), segments[at]
+            segments[at] = None
+            again = self._fill_hole(request, language, segments, at, hole, cancel, deadline, None)
+            segments[at] = known
+            kept = False
+            if again.text != known and again.refusal is None:
+                likely = likely or self._likelihood(segments, holes, language, cancel)
+                segments[at] = again.text
+                better = self._likelihood(segments, holes, language, cancel)
+                kept = likely is not None and better is not None and better > likely
+                likely, segments[at] = (better, again.text) if kept else (likely, known)
+            filled[hole] = filled[hole].then(again, kept=kept)
+            fresh = {at} if kept else {*fresh, at}
+            if kept and on_frame is not None:
+                on_frame(CanvasFrame(hole, filled[hole].steps, (again.text,), done=True))
+
+    def _likelihood(
+        self, segments: list[str | None], holes: list[int], language: Language, cancel: CancelToken
+    ) -> float | None:
+        """Log-likelihood of everything from the first hole to the last; None where that is too much text."""
+        first, last = holes[0], holes[-1]
+        prefix, text, suffix = (
+            "".join(text or "" for text in part)
+            for part in (segments[:first], segments[first : last + 1], segments[last + 1 :])
+        )
+        tokens = self._codec.encode(text)
+        if not 0 < len(tokens) <= MAX_JOINT_TOKENS:
+            return None
+        layout = self._lay_out(prefix, suffix, language, heal=False)
+        self._denoiser.encode(layout.context, cancel)
+        reading = self._denoiser.read([*tokens, min(self._denoiser.special.end)], cancel)
+        return float(reading.log_probs.sum())
+
+    def _lay_out(self, prefix: str, suffix: str, language: Language, *, heal: bool) -> Layout:
+        return lay_out(
+            prefix,
+            suffix,
+            self._codec,
+            self._denoiser.special,
+            budget_tokens=self._context_tokens,
+            heal=heal,
+            landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
         )
 
     @cached_property
@@ -262,9 +377,9 @@ def _result(filled: list[_Filled], ms: float) -> FillResult:
         confidence=tuple(round(hole.denoised.confidence, 4) for hole in filled),
         reason=next(iter(refusals + early), None),
         tokens=sum(len(hole.denoised.tokens) for hole in filled),
-        forwards=sum(hole.context_forwards + hole.denoised.forwards for hole in filled),
+        forwards=sum(hole.forwards for hole in filled),
         context_forwards=sum(hole.context_forwards for hole in filled),
-        rows=sum(hole.denoised.rows for hole in filled),
+        rows=sum(hole.rows for hole in filled),
         ms=ms,
         context_tokens=sum(hole.context_tokens for hole in filled),
         cached_tokens=sum(hole.cached_tokens for hole in filled),

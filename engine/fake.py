@@ -109,7 +109,7 @@ class FakeDenoiser:
         log_probs = np.where(np.asarray(canvas) == said, SURE, UNLIKELY).astype(np.float32)
         top_log_probs = np.full(top.shape, UNLIKELY, dtype=np.float32)
         top_log_probs[:, 0] = SURE
-        return Reading(log_probs, top.astype(np.int64), top_log_probs)
+        return Reading(log_probs, top.astype(np.int64), top_log_probs, 1, len(canvas))
 
     def compare(
         self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken

@@ -59,9 +59,7 @@ def plan_masks(draft: Sequence[float], rule: DecodeRule) -> tuple[int, ...]:
         for 0, 1, … k agreed tokens, the number of masks that follow them ``[k + 1]``.
     """
     reached = [1.0, *accumulate(draft, mul)]
-    ends_here = [
-        reach * (1.0 - following) for reach, following in zip(reached, [*draft, 0.0], strict=True)
-    ]
+    ends_here = [reach * (1.0 - following) for reach, following in zip(reached, [*draft, 0.0], strict=True)]
     return tuple(sum(chance * share >= rule.row_worth for share in rule.agreement) for chance in ends_here)
 
 

@@ -66,7 +66,7 @@ class Transitions:
         starts: npt.NDArray[np.integer],
         followers: npt.NDArray[np.integer],
         pair_counts: npt.NDArray[np.integer],
-        rule: TransitionRule = TransitionRule(),  # noqa: B008  (frozen)
+        rule: TransitionRule = TransitionRule(),
     ) -> None:
         self._vocabulary = vocabulary.astype(np.int64)
         self._counts = counts.astype(np.float64)
@@ -88,7 +88,11 @@ class Transitions:
         try:
             parts = load_file(path)
             table = cls(
-                parts["vocabulary"], parts["counts"], parts["starts"], parts["followers"], parts["pair_counts"]
+                parts["vocabulary"],
+                parts["counts"],
+                parts["starts"],
+                parts["followers"],
+                parts["pair_counts"],
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ArtifactError(f"{path.name} is not a table of transitions ({error})", _REMEDY) from error

@@ -18,7 +18,6 @@ from torch import Tensor
 from engine.errors import ArtifactError
 from export.model import AdaptedLinear, DenoiserModel
 
-
 ADAPTER_FILE = "adapter.safetensors"
 
 

@@ -1,4 +1,4 @@
-"""Corpus shards to training samples: a file with one span cut out, laid out as the engine does, and canvases over it.
+"""Corpus shards to training samples: a file with one span cut out as in a request, and canvases over it.
 
 The span, the layout and the healing are the engine's own functions, so a sample looks like a request.
 The base reads the whole sample once; every canvas is a window of slots that sees the sample up to its
@@ -109,7 +109,9 @@ def read_shards(directory: Path, split: str) -> Iterator[SourceFile]:
                 yield SourceFile(row["package"], row["path"], row["language"], row["text"])
 
 
-def frequent_tokens(files: Sequence[SourceFile], codec: TokenCodec, n_tokens: int, always: set[int]) -> IntArray:
+def frequent_tokens(
+    files: Sequence[SourceFile], codec: TokenCodec, n_tokens: int, always: set[int]
+) -> IntArray:
     """The most frequent tokens of some files and those that must be there, ascending ``[<= n_tokens]``.
 
     Training scores these alone: 99 % of the text for a sixth of the work of the last layer.
@@ -177,7 +179,7 @@ class Samples:
         ids = np.array([*context, *filled, *([self._end] * N_END if ended else [])], dtype=np.int64)
         first, last = len(context), len(context) + len(filled)
         slots = self._shape.n_slots
-        # A canvas starts where the base has read at least one token of the prefix; its last target lies within.
+        # The base has read a token of the prefix where a canvas starts; its last target lies within.
         earliest = context.index(self._special.fim_middle) + 2
         latest = min(last, len(ids) - slots - 1)
         if latest <= max(earliest, 4) or not filled:

@@ -54,7 +54,7 @@ class AdaptedLinear(nn.Linear):
         self.rank = rank
 
     def forward(self, x: Tensor, gate: Tensor | None = None) -> Tensor:
-        """Transform rows ``[*, S, n_in]``; ``gate [*, S, 1]`` is 1 where the delta counts, None for nowhere."""
+        """Transform rows ``[*, S, n_in]``; ``gate [*, S, 1]`` is 1 where the delta counts, None nowhere."""
         y = super().forward(x)
         if gate is None or not self.rank:
             return y
@@ -63,7 +63,7 @@ class AdaptedLinear(nn.Linear):
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary positions, half-split pairing: x ``[*, H, S, D]``, cos and sin ``[*, 1, S, D/2]`` or ``[S, D/2]``."""
+    """Rotary positions, half-split pairing: x ``[*, H, S, D]``; cos, sin ``[*, 1, S, D/2]``, ``[S, D/2]``."""
     first, second = x.chunk(2, dim=-1)
     return torch.cat([first * cos - second * sin, second * cos + first * sin], dim=-1)
 
@@ -180,9 +180,7 @@ class Block(nn.Module):
         past_v: Tensor,
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Transform rows; arguments and results as in ``Attention.forward``, before normalisation."""
-        attended, new_k, new_v = self.attn(
-            self.attn_norm(x), gate, cos, sin, bias, columns, past_k, past_v
-        )
+        attended, new_k, new_v = self.attn(self.attn_norm(x), gate, cos, sin, bias, columns, past_k, past_v)
         x = x + attended
         return x + self.ffn(self.ffn_norm(x), gate), new_k, new_v
 

@@ -61,8 +61,8 @@ def export_graph(config: ModelConfig) -> ir.Model:
     """Export the architecture.
 
     Inputs: ``ids [S]``, ``positions [S]``, with an adapter ``gate [S, 1]``, ``bias [S, C]``,
-    ``columns [S]``, ``logit_rows [R]``, ``past_k_i`` and ``past_v_i [n_kv_heads, C, D]``. Outputs: ``logits [R, n_vocab]``, ``new_k_i`` and
-    ``new_v_i [n_kv_heads, S, D]``. All of S, C and R are free.
+    ``columns [S]``, ``logit_rows [R]``, ``past_k_i`` and ``past_v_i [n_kv_heads, C, D]``. Outputs:
+    ``logits [R, n_vocab]``, ``new_k_i`` and ``new_v_i [n_kv_heads, S, D]``. All of S, C and R are free.
     Parameters are initializers named as in ``export.base.weight_sources``.
     """
     model = _blank_model(config)

@@ -142,7 +142,7 @@ class Objective:
         return (loss * weights).sum() / weights.sum()
 
     def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What the base says at every position ``[B, T, V]``, and the adapter in every slot ``[B, G, L, V]``."""
+        """What base ``[B, T, V]`` and adapter ``[B, G, L, V]`` say, at every position and in every slot."""
         model = self._model
         n_batch, n_ids = batch.ids.shape
         n_slots = batch.shown.shape[2]
@@ -360,6 +360,11 @@ class Place:
     def pad_to(self) -> int:
         """Lengths are padded to a multiple of this: compiled code wants few different shapes."""
         return 128 if self.compiled else 1
+
+
+def gpu_is_there() -> bool:
+    """Whether torch finds a GPU."""
+    return torch.cuda.is_available()
 
 
 def train_adapter(

@@ -22,7 +22,9 @@ MAX_FOLLOWERS = 64
 """The most followers of a token, the most frequent ones."""
 
 
-def write_transitions(files: Sequence[SourceFile], codec: TokenCodec, vocabulary: IntArray, path: Path) -> None:
+def write_transitions(
+    files: Sequence[SourceFile], codec: TokenCodec, vocabulary: IntArray, path: Path
+) -> None:
     """Count what follows what in some files, and write the table.
 
     Args:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from engine.config import Device, SourceKind
+from engine.schedule import DECODINGS, Decoding
 
 MultiLine = Literal["auto", "never", "always"]
 Completion = Literal["auto", "never", "always"]
@@ -38,6 +39,7 @@ class Options:
         base_file: a local GGUF for the source ``file``.
         offline: never touch the network.
         cache_mb: memory for live context caches, in MiB.
+        decoding: ``parallel``, ``lossless`` or ``left_to_right``.
         enabled: the switch for everything.
         languages: a switch per LSP language identifier.
         exclude: globs of files that get no suggestions and are never read.
@@ -61,6 +63,7 @@ class Options:
     base_file: Path | None = None
     offline: bool | None = None
     cache_mb: int | None = None
+    decoding: Decoding | None = None
     enabled: bool | None = None
     languages: dict[str, bool] | None = None
     exclude: tuple[str, ...] | None = None
@@ -210,6 +213,7 @@ _READERS: dict[str, _Reader] = {
     "base_file": _path,
     "offline": _switch,
     "cache_mb": _whole(0, 1_048_576),
+    "decoding": _one_of(DECODINGS),
     "enabled": _switch,
     "languages": _switches,
     "exclude": _list_of(_text, "globs"),

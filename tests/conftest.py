@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from engine.artifact import Manifest, load_manifest
 from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+
+
+# No test is a race: the machine may be busy with something else.
+hypothesis.settings.register_profile("unhurried", deadline=None)
+hypothesis.settings.load_profile("unhurried")
 
 
 @dataclass(frozen=True, slots=True)

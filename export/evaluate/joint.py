@@ -108,20 +108,24 @@ def cases_of(function: str, program: str, entry_point: str, tests: str, seed: in
             )
 
 
-def evaluation(path: Path, *, limit: int | None, max_tokens: int) -> Evaluation[Engine, Case]:
+def evaluation(
+    path: Path, *, limit: int | None, max_tokens: int, n_holes: int | None = None
+) -> Evaluation[Engine, Case]:
     """The set of a single-line infilling file.
 
     Args:
         path: gzip JSON Lines.
         limit: the most cases, evenly spaced; None for all.
         max_tokens: the most tokens of each hole.
+        n_holes: only cases with so many holes; None for all.
     """
 
     def ask(engine: Engine, case: Case) -> Reply:
         request = FillRequest(case.segments, language="python", single_line=True, max_tokens=max_tokens)
         return Reply.of(engine.fill(request))
 
-    return Evaluation(f"joint {path.name}", "pass_at_1", evenly(read_cases(path), limit), ask, judge)
+    cases = [case for case in read_cases(path) if n_holes in (None, len(case.solutions))]
+    return Evaluation(f"joint {path.name}", "pass_at_1", evenly(cases, limit), ask, judge)
 
 
 def judge(case: Case, reply: Reply) -> Answer:

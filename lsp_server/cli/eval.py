@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from engine.denoiser import Denoiser
     from engine.engine import Engine
     from engine.tokens import TokenCodec
+    from export.evaluate import repair
     from export.evaluate.answers import Evaluation
     from export.evaluate.translate import Writer
 
@@ -28,6 +29,7 @@ sets, and the data each takes:
   infilling   a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
   joint       the single-line infilling file: two and three holes at once in the same functions
   heldout     a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  repair      a corpus directory: wrong tokens put into held-out code, found and put right
   translate   a directory with humaneval_x_*.jsonl.gz: Python to other languages
 
 examples:
@@ -36,12 +38,14 @@ examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
   unmask eval heldout corpus --per-kind 50
+  unmask eval repair corpus --limit 100
   unmask eval translate data --to js,cpp
 
 Every mode is asked the same cases; left_to_right, the base alone, is always among them. Model output is
 run in a child process with bounds on time, memory and files, without network."""
 
-_DEFAULT_TOKENS = {"infilling": 128, "joint": 64, "heldout": 192, "translate": 512}
+_DEFAULT_TOKENS = {"infilling": 128, "joint": 64, "heldout": 192, "repair": 48, "translate": 512}
+_OF_CORPUS = ("heldout", "repair")
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,7 +59,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("set", choices=list(_DEFAULT_TOKENS), help="kind of evaluation")
     parser.add_argument(
-        "data", type=Path, nargs="?", help="the evaluation data; the directory `corpus` for heldout"
+        "data",
+        type=Path,
+        nargs="?",
+        help="the evaluation data; by default the directory `corpus` for heldout and repair",
     )
     parser.add_argument(
         "--modes",
@@ -84,6 +91,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="heldout: the most cases of each kind",
     )
     parser.add_argument(
+        "--holes", type=whole_number(2, 3), metavar="N", help="joint: cases with N holes, 2 or 3, alone"
+    )
+    parser.add_argument(
         "--to", default="js,cpp", metavar="LANG,…", help="translate: targets among js, cpp, java, rust"
     )
     parser.add_argument(
@@ -97,9 +107,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(args: argparse.Namespace) -> int:
     """Run the evaluation; 0 when it ran."""
-    evaluation = _evaluation(args)
-    if not evaluation.cases:
-        raise UsageError(f"{args.data} gives no cases", "Name other data.")
+    if args.data is None and args.set not in _OF_CORPUS:
+        raise UsageError(f"no data for {args.set}", "Name it: `unmask eval --help` says what a set takes.")
+    args.data = args.data or Path("corpus")
+    # The cases of all sets but one do not depend on the model: bad data is told before it is loaded.
+    evaluation = None if args.set == "repair" else _evaluation(args)
     with contextlib.ExitStack() as stack:
         answers = None
         if args.answers is not None:
@@ -116,26 +128,39 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
     from export.evaluate import heldout, infilling, joint, translate
 
+    data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
-    data = args.data
-    if data is None:
-        if args.set != "heldout":
-            raise UsageError(
-                f"no data for {args.set}", "Name it: `unmask eval --help` says what a set takes."
-            )
-        data = Path("corpus")
+    evaluation: Evaluation[Any, Any]
     if args.set == "heldout":
-        return heldout.evaluation(data, per_kind=args.per_kind, limit=args.limit, max_tokens=max_tokens)
-    if args.set == "translate":
+        evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
+    elif args.set == "translate":
         targets = [target.strip() for target in args.to.split(",") if target.strip()]
-        return translate.evaluation(data, targets=targets, limit=args.limit, max_tokens=max_tokens)
-    if args.set == "joint":
-        return joint.evaluation(data, limit=args.limit, max_tokens=max_tokens)
-    return infilling.evaluation(data, limit=args.limit, single_line=args.single_line, max_tokens=max_tokens)
+        evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
+    elif args.set == "joint":
+        evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
+    else:
+        evaluation = infilling.evaluation(
+            data, limit=limit, single_line=args.single_line, max_tokens=max_tokens
+        )
+    return _with_cases(evaluation, data)
+
+
+def _repair(args: argparse.Namespace, codec: TokenCodec) -> Evaluation[Any, Any]:
+    """The set of spoilt canvases; what a token is depends on the model."""
+    from export.evaluate import heldout, repair
+
+    cases = repair.cases_of(heldout.read_documents(args.data), codec)
+    return _with_cases(repair.evaluation(cases, codec, limit=args.limit), args.data)
+
+
+def _with_cases(evaluation: Evaluation[Any, Any], data: Path) -> Evaluation[Any, Any]:
+    if not evaluation.cases:
+        raise UsageError(f"{data} gives no cases", "Name other data.")
+    return evaluation
 
 
 def _measure(
-    args: argparse.Namespace, evaluation: Evaluation[Any, Any], answers_to: TextIO | None
+    args: argparse.Namespace, evaluation: Evaluation[Any, Any] | None, answers_to: TextIO | None
 ) -> dict[str, Any]:
     """Ask in every mode, the base first, and report on all; the model is loaded once."""
     from export.evaluate import figures
@@ -148,8 +173,11 @@ def _measure(
     base = None
     figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config)
+    can_draft = bool(denoiser.rule.agreement) and not args.reference
+    modes = _in_order(args.modes, can_draft=can_draft) if evaluation else DECODINGS[:1]
+    evaluation = evaluation or _repair(args, codec)
     with contextlib.closing(denoiser):
-        for mode in _in_order(args.modes, can_draft=bool(denoiser.rule.agreement) and not args.reference):
+        for mode in modes:
             denoiser.forget()  # no mode finds the contexts of another
             model = _asked(args.set, denoiser, codec, config.context_tokens, mode)
             given = []
@@ -181,14 +209,17 @@ def _in_order(asked: Sequence[Decoding] | None, *, can_draft: bool) -> list[Deco
 
 def _asked(
     name: str, denoiser: Denoiser, codec: TokenCodec, context_tokens: int, mode: Decoding
-) -> Engine | Writer:
+) -> Engine | Writer | Callable[[repair.Case], Sequence[int]]:
     """What a set asks, decoding in a mode."""
     from engine.engine import Engine
     from export.evaluate.translate import Writer
 
     if name == "translate":
         return Writer(denoiser, codec, mode)
-    return Engine(denoiser, codec, context_tokens, mode)
+    engine = Engine(denoiser, codec, context_tokens, mode)
+    if name == "repair":
+        return lambda case: engine.correct(case.prefix, case.spoilt, case.suffix, case.language)
+    return engine
 
 
 def _progress(mode: str, n_cases: int) -> Callable[[int], None]:

@@ -13,6 +13,7 @@ EPILOG = """\
 examples:
   unmask export --out my-artifact                    the default model, ready for --model my-artifact
   unmask export --quantization f32 --out reference   with float32 weights
+  unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b
   unmask export --model qwen2.5-coder-1.5b --ship engine/artifacts/qwen2.5-coder-1.5b
 
 Users never need this: graphs ship with the package and weights are assembled from the base."""
@@ -32,6 +33,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ship", type=Path, metavar="DIR", help="write graph and manifest, without weights, here"
     )
     parser.add_argument("--quantization", choices=("f32", "q8", "q4", "d8"), default="q8", help="default: q8")
+    parser.add_argument(
+        "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
+    )
     add_model_options(parser)
     parser.set_defaults(handler=run)
 
@@ -43,12 +47,13 @@ def run(args: argparse.Namespace) -> int:
     if args.out is not None and args.out.exists() and any(args.out.iterdir()):
         raise UsageError(f"{args.out} is not empty", "Name a new directory.")
     try:
-        from export.package import package
+        from export.package import DRAFTING, package
     except ModuleNotFoundError as error:
         raise UsageError(
             f"exporting needs {error.name}", "Install the extra: pip install 'unmask[export]'."
         ) from error
     from engine import catalog, sources
+    from engine.schedule import LEFT_TO_RIGHT
     from engine.store import ModelStore
     from lsp_server.cli.progress import FirstUse
 
@@ -70,6 +75,8 @@ def run(args: argparse.Namespace) -> int:
             args.quantization,
             args.ship or Path(scratch) / "ship",
             args.out or Path(scratch) / "artifact",
+            adapter=args.adapter,
+            rule=DRAFTING if args.adapter else LEFT_TO_RIGHT,
         )
     print(args.out or args.ship)
     return 0

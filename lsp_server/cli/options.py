@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from engine.config import Device, EngineConfig, SourceKind
+from engine.schedule import DECODINGS
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -35,6 +36,11 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         type=whole_number(64, 131_072),
         metavar="N",
         help="the most tokens of context for one hole",
+    )
+    group.add_argument(
+        "--decoding",
+        choices=DECODINGS,
+        help="parallel drafts and verifies; lossless gives what the base gives; left_to_right is the base",
     )
     group.add_argument("--offline", action="store_true", default=None, help="never touch the network")
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="where weights and artifacts are kept")
@@ -87,6 +93,7 @@ def said(args: argparse.Namespace) -> Options:
         device=args.device,
         threads=args.threads,
         context_tokens=args.context_tokens,
+        decoding=args.decoding,
         cache_dir=args.cache_dir,
         sources=args.sources,
         base_file=args.base_file,

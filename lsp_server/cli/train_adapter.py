@@ -50,16 +50,14 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when the run has come to its end."""
-    import torch
-
     from engine import catalog, sources
     from engine.assemble import packaged_manifest
     from engine.loading import find_artifact
     from engine.store import ModelStore
     from engine.tokens import TokenCodec
-    from export.train import Place, train_adapter
+    from export.train import Place, gpu_is_there, train_adapter
 
-    if args.cuda and not torch.cuda.is_available():
+    if args.cuda and not gpu_is_there():
         raise UsageError("--cuda: torch finds no GPU", "Leave it out to train on the CPU.")
     recipe = recipe_of(args)
     config = load_settings(args).engine

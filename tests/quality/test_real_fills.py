@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from engine.engine import Engine
+from engine.schedule import DECODINGS
 from engine.types import FillRequest
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]
@@ -92,3 +93,24 @@ def test_line_ends_of_the_file_are_kept(real_engine: Engine) -> None:
     filled = fill(real_engine, text, single_line=True)
     assert filled.replace("\r\n", "").count("\n") == 0
     assert "return a + b" in filled
+
+
+def test_lossless_is_the_base_in_fewer_passes(real_engine: Engine) -> None:
+    denoiser, codec = real_engine._denoiser, real_engine._codec
+    passes: dict[str, int] = {}
+    answers: dict[str, list[tuple[str, ...]]] = {}
+    for mode in DECODINGS[:2]:
+        engine = Engine(denoiser, codec, 1024, mode)
+        results = [
+            engine.fill(FillRequest((*_cut(text),), language="python", single_line=True))
+            for text in (HAVERSINE, *(ACCOUNT.replace("{typed}", typed) for typed in ("", "self.bal", "sel")))
+        ]
+        answers[mode] = [result.fills for result in results]
+        passes[mode] = sum(result.forwards - result.context_forwards for result in results)
+    assert answers["lossless"] == answers["left_to_right"]
+    assert passes["lossless"] < 0.8 * passes["left_to_right"]
+
+
+def _cut(text: str) -> list[str | None]:
+    before, after = text.split("<hole>")
+    return [before, None, after]

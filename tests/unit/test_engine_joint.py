@@ -1,0 +1,210 @@
+"""Several holes: each is filled anew once the others are known, and the new text stays if the whole gains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from engine.canvas import Canvas
+from engine.denoiser import Encoded, Prediction, Reading
+from engine.engine import MAX_JOINT_TOKENS, MAX_SWEEPS, STAND_IN, Engine
+from engine.errors import Cancelled
+from engine.fake import FakeDenoiser
+from engine.schedule import Decoding
+from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
+
+Filling = Callable[[str, str], str]
+"""The text before a hole and the text after it, to what the hole is filled with."""
+
+Likelihood = Callable[[str], float]
+
+
+class Seeing(FakeDenoiser):
+    """A fake that looks at both sides of a hole, and has an opinion of finished text.
+
+    Args:
+        filling: see ``Filling``.
+        likelihood: of the text from the first hole to the last.
+        cancel_at: the filling, from 1, during which somebody asks it to stop.
+    """
+
+    def __init__(
+        self, filling: Filling, likelihood: Likelihood = lambda _: -1.0, cancel_at: int | None = None
+    ) -> None:
+        super().__init__()
+        self._filling, self._likelihood, self._cancel_at = filling, likelihood, cancel_at
+        self.sides: list[tuple[str, str]] = []
+        self.judged: list[str] = []
+        self.n_passes = self.n_rows = 0
+
+    def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
+        encoded = super().encode(context, cancel)
+        middle = self._context.index(self.special.fim_middle)
+        self._sides = (
+            self.codec.decode(self._context[middle + 1 :]),
+            self.codec.decode([i for i in self._context[:middle] if i not in self.special_ids]),
+        )
+        return encoded
+
+    @property
+    def special_ids(self) -> set[int]:
+        return {self.special.fim_prefix, self.special.fim_suffix, self.special.fim_middle}
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        if not canvas.n_settled:
+            self.sides.append(self._sides)
+            if len(self.sides) == self._cancel_at:
+                cancel.cancel()
+        prediction = super().predict(canvas, masks, cancel)
+        self.n_passes += prediction.forwards
+        self.n_rows += prediction.rows
+        return prediction
+
+    def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
+        self._pass(cancel)
+        *tokens, end = canvas
+        assert end in self.special.end
+        text, n = self.codec.decode(tokens), len(canvas)
+        self.judged.append(text)
+        of_each = np.zeros(n, dtype=np.float32)
+        of_each[0] = self._likelihood(text)  # in one place: a sum of parts would be rounded
+        return Reading(of_each, np.zeros((n, 6), np.int64), np.zeros((n, 6), np.float32), 1, n)
+
+    def _fill(self) -> str:
+        return self._filling(*self._sides)
+
+
+TWO_HOLES = FillRequest(("one = ", None, "\ntwo = ", None, "\n"), language="python", heal=False)
+
+
+def in_the_light_of_both(prefix: str, suffix: str) -> str:
+    """The first hole is `blind` as long as the second is unknown."""
+    if prefix.endswith("two = "):
+        return "second"
+    return "blind" if STAND_IN in suffix else "seeing"
+
+
+def likes(*words: str) -> Likelihood:
+    return lambda text: -10.0 + sum(word in text for word in words)
+
+
+def fill(
+    denoiser: Seeing,
+    request: FillRequest = TWO_HOLES,
+    decoding: Decoding = "parallel",
+    shown: list[CanvasFrame] | None = None,
+) -> FillResult:
+    engine = Engine(denoiser, denoiser.codec, 4096, decoding)
+    return engine.fill(request, on_frame=None if shown is None else shown.append)
+
+
+@pytest.mark.parametrize(("liked", "first"), [("seeing", "seeing"), ("blind", "blind"), ("second", "blind")])
+def test_a_new_fill_stays_only_if_the_whole_is_likelier(liked: str, first: str) -> None:
+    denoiser = Seeing(in_the_light_of_both, likes(liked))
+    result = fill(denoiser)
+    assert (result.status, result.fills) == ("ok", (first, "second"))
+    assert denoiser.judged[:2] == ["blind\ntwo = second", "seeing\ntwo = second"]
+
+
+def test_each_hole_sees_what_the_request_says_and_the_fills_of_the_others() -> None:
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    fill(denoiser)
+    assert denoiser.sides == [
+        ("one = ", f"\ntwo = {STAND_IN}\n"),
+        ("one = blind\ntwo = ", "\n"),
+        ("one = ", "\ntwo = second\n"),
+        ("one = seeing\ntwo = ", "\n"),
+    ]
+
+
+@pytest.mark.parametrize("decoding", ["lossless", "left_to_right"])
+def test_the_bases_own_modes_fill_once(decoding: Decoding) -> None:
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    assert fill(denoiser, decoding=decoding).fills == ("blind", "second")
+    assert (len(denoiser.sides), denoiser.judged) == (2, [])
+
+
+def test_a_single_hole_is_filled_once() -> None:
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    assert fill(denoiser, FillRequest(("one = ", None, "\n"), heal=False)).fills == ("seeing",)
+    assert (len(denoiser.sides), denoiser.judged) == (1, [])
+
+
+def test_a_refill_is_passed_on_to_later_holes() -> None:
+    def echo(prefix: str, suffix: str) -> str:
+        return "after_" + prefix.split()[2] if "two" in prefix else in_the_light_of_both(prefix, suffix)
+
+    result = fill(Seeing(echo, likes("seeing", "after_seeing")))
+    assert result.fills == ("seeing", "after_seeing")
+
+
+def test_it_comes_to_an_end() -> None:
+    """Even where every fill is new and each makes the whole likelier."""
+    count = iter(range(100))
+    denoiser = Seeing(lambda prefix, suffix: f"value_{next(count):02}", lambda _: float(next(count)))
+    fill(denoiser)
+    assert len(denoiser.sides) == 2 * (1 + MAX_SWEEPS)
+
+
+def test_a_fill_that_is_refused_takes_no_ones_place() -> None:
+    denoiser = Seeing(
+        lambda prefix, suffix: "" if "second" in suffix else in_the_light_of_both(prefix, suffix)
+    )
+    result = fill(denoiser)
+    assert (result.status, result.fills, denoiser.judged) == ("ok", ("blind", "second"), [])
+
+
+def test_a_hole_that_was_refused_can_be_filled_later() -> None:
+    def shy(prefix: str, suffix: str) -> str:
+        return in_the_light_of_both(prefix, suffix).replace("blind", "")
+
+    assert fill(Seeing(shy, likes("blind"))).fills == ("", "second")
+    result = fill(Seeing(shy, likes("seeing")))
+    assert (result.status, result.fills, result.reason) == ("ok", ("seeing", "second"), None)
+
+
+@pytest.mark.parametrize(("gap", "first"), [(0, "seeing"), (MAX_JOINT_TOKENS, "blind")])
+def test_holes_far_apart_stay_as_they_were_first_filled(gap: int, first: str) -> None:
+    between = "\n" + "# \n" * (gap // 3) + "two = "
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    request = FillRequest(("one = ", None, between, None, "\n"), language="python", heal=False)
+    assert fill(denoiser, request).fills == (first, "second")
+    assert bool(denoiser.judged) == (not gap)
+
+
+def test_after_the_deadline_first_fills_stay() -> None:
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    late = FillRequest(TWO_HOLES.segments, language="python", heal=False, deadline_ms=0)
+    assert fill(denoiser, late).fills == ("blind", "second")
+    assert (len(denoiser.sides), denoiser.judged) == (2, [])
+
+
+def test_it_can_be_cancelled_while_filling_again() -> None:
+    with pytest.raises(Cancelled):
+        fill(Seeing(in_the_light_of_both, cancel_at=3))
+
+
+@pytest.mark.parametrize("liked", ["seeing", "blind"])
+def test_the_work_of_every_filling_is_counted(liked: str) -> None:
+    denoiser = Seeing(in_the_light_of_both, likes(liked))
+    result = fill(denoiser)
+    assert len(denoiser.sides) > 2
+    assert result.context_forwards >= len(denoiser.sides)
+    assert result.forwards >= denoiser.n_passes + len(denoiser.sides)
+    assert result.rows >= denoiser.n_rows
+    assert result.tokens == len("".join(result.fills))
+
+
+@pytest.mark.parametrize("liked", ["seeing", "blind"])
+def test_what_is_shown_last_is_what_is_given(liked: str) -> None:
+    shown: list[CanvasFrame] = []
+    result = fill(Seeing(in_the_light_of_both, likes(liked)), shown=shown)
+    done = [(frame.hole, frame.pieces) for frame in shown if frame.done]
+    assert [dict(done)[hole] for hole in (0, 1)] == [(text,) for text in result.fills]
+    kept = [(0, ("seeing",))] if liked == "seeing" else []
+    assert done == [(0, ("blind",)), (1, ("second",)), *kept]  # what was not kept was never shown
+    for hole in (0, 1):
+        steps = [frame.step for frame in shown if frame.hole == hole]
+        assert steps == sorted(steps) and steps[0] >= 1
