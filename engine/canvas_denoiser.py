@@ -8,6 +8,7 @@ decoding and the reference every other mode is compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -24,6 +25,13 @@ from engine.unmask import IntArray, best_tokens
 
 CHUNK = 128
 """Rows encoded in one pass; between two passes a request can be cancelled."""
+
+
+PASS_BOUND = frozenset({"CUDAExecutionProvider"})
+"""Providers whose passes cost the same however many rows they have, within reason."""
+
+PASS_BOUND_WORTH = 0.02
+"""``DecodeRule.row_worth`` there; not measured on such a machine yet."""
 
 
 class Model(Protocol):
@@ -61,6 +69,8 @@ class CanvasDenoiser:
         self._context: list[int] = []
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
+        if model.provider.name in PASS_BOUND:
+            self.rule = replace(manifest.decode, row_worth=min(manifest.decode.row_worth, PASS_BOUND_WORTH))
         self.special = SpecialTokens(
             manifest.special["fim_prefix"],
             manifest.special["fim_suffix"],

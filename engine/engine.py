@@ -48,7 +48,7 @@ STAND_IN = "..."
 MAX_SWEEPS = 2
 """How often holes that were filled are filled again in the light of the others."""
 
-MAX_JOINT_TOKENS = 512
+MAX_JOINT_CHARS = 2000
 """Holes further apart than this are not weighed against one another."""
 
 _EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
@@ -68,6 +68,15 @@ class _Filled:
     rows: int
     steps: int
 
+    def after(self, weighed: _Weighed) -> _Filled:
+        """This hole with the work of weighing it."""
+        return replace(
+            self,
+            context_forwards=self.context_forwards + weighed.context_forwards,
+            forwards=self.forwards + weighed.context_forwards + weighed.forwards,
+            rows=self.rows + weighed.rows,
+        )
+
     def then(self, again: _Filled, *, kept: bool) -> _Filled:
         """This hole after it was filled again: one text or the other, the work of both."""
         return replace(
@@ -77,6 +86,16 @@ class _Filled:
             rows=self.rows + again.rows,
             steps=self.steps + again.steps,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class _Weighed:
+    """How likely a text is to the base, as log-likelihood, and what it took to find out."""
+
+    likelihood: float
+    context_forwards: int
+    forwards: int
+    rows: int
 
 
 class Engine:
@@ -257,7 +276,9 @@ class Engine:
     ) -> None:
         """Fill every hole anew with all others in sight, until nothing makes the whole likelier."""
         holes = [at for at, segment in enumerate(request.segments) if segment is None]
-        likely: float | None = None
+        if len("".join(text or "" for text in segments[holes[0] : holes[-1] + 1])) > MAX_JOINT_CHARS:
+            return
+        likely: _Weighed | None = None
         # A hole that was filled when all others stood as they do now would be filled with the same again.
         fresh = {holes[-1]}
         for at in [hole for _ in range(MAX_SWEEPS) for hole in holes]:
@@ -270,33 +291,34 @@ class Engine:
             again = self._fill_hole(request, language, segments, at, hole, cancel, deadline, None)
             segments[at] = known
             kept = False
-            if again.text != known and again.refusal is None:
-                likely = likely or self._likelihood(segments, holes, language, cancel)
+            whole = again.denoised.stopped != "deadline"
+            if whole and again.text != known and again.refusal is None:
+                if likely is None:
+                    likely = self._weigh(segments, holes, language, cancel)
+                    again = again.after(likely)
                 segments[at] = again.text
-                better = self._likelihood(segments, holes, language, cancel)
-                kept = likely is not None and better is not None and better > likely
+                better = self._weigh(segments, holes, language, cancel)
+                again = again.after(better)
+                kept = better.likelihood > likely.likelihood
                 likely, segments[at] = (better, again.text) if kept else (likely, known)
             filled[hole] = filled[hole].then(again, kept=kept)
             fresh = {at} if kept else {*fresh, at}
             if kept and on_frame is not None:
                 on_frame(CanvasFrame(hole, filled[hole].steps, (again.text,), done=True))
 
-    def _likelihood(
+    def _weigh(
         self, segments: list[str | None], holes: list[int], language: Language, cancel: CancelToken
-    ) -> float | None:
-        """Log-likelihood of everything from the first hole to the last; None where that is too much text."""
+    ) -> _Weighed:
+        """How likely everything from the first hole to the last is, and the end behind it."""
         first, last = holes[0], holes[-1]
         prefix, text, suffix = (
             "".join(text or "" for text in part)
             for part in (segments[:first], segments[first : last + 1], segments[last + 1 :])
         )
-        tokens = self._codec.encode(text)
-        if not 0 < len(tokens) <= MAX_JOINT_TOKENS:
-            return None
         layout = self._lay_out(prefix, suffix, language, heal=False)
-        self._denoiser.encode(layout.context, cancel)
-        reading = self._denoiser.read([*tokens, min(self._denoiser.special.end)], cancel)
-        return float(reading.log_probs.sum())
+        encoded = self._denoiser.encode(layout.context, cancel)
+        reading = self._denoiser.read([*self._codec.encode(text), min(self._denoiser.special.end)], cancel)
+        return _Weighed(float(reading.log_probs.sum()), encoded.forwards, reading.forwards, reading.rows)
 
     def _lay_out(self, prefix: str, suffix: str, language: Language, *, heal: bool) -> Layout:
         return lay_out(

@@ -15,7 +15,6 @@ from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 
-
 # No test is a race: the machine may be busy with something else.
 hypothesis.settings.register_profile("unhurried", deadline=None)
 hypothesis.settings.load_profile("unhurried")

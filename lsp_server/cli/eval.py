@@ -115,13 +115,21 @@ def run(args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as stack:
         answers = None
         if args.answers is not None:
-            answers = stack.enter_context(args.answers.open("w", encoding="utf-8"))
+            answers = stack.enter_context(_opened(args.answers))
         report = _measure(args, evaluation, answers)
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     else:
         _print_table(report)
     return 0
+
+
+def _opened(path: Path) -> TextIO:
+    """A file to write to."""
+    try:
+        return path.open("w", encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written ({error})", "Name another place.") from error
 
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:

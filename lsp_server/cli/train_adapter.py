@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from dataclasses import fields, replace
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,16 +90,17 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     """The recipe that the options ask for.
 
     Raises:
-        UsageError: ``--recipe`` is not JSON, or names a setting there is not.
+        UsageError: ``--recipe`` is not JSON, names a setting there is not, or gives one no number.
     """
     from export.train import Recipe
 
     try:
-        wanted = json.loads(args.recipe) if args.recipe else {}
+        wanted = json.loads(args.recipe or "{}")
     except ValueError as error:
         raise UsageError(f"--recipe is not JSON ({error})") from error
     plain = {key: getattr(args, key) for key in ("steps", "cooldown", "batch") if getattr(args, key)}
-    return _changed(Recipe(), {**wanted, **plain}, "the recipe")
+    recipe: Recipe = replace(_changed(Recipe(), wanted, "the recipe"), **plain)
+    return recipe
 
 
 def _changed(settings: Any, changes: object, what: str) -> Any:
@@ -107,9 +108,16 @@ def _changed(settings: Any, changes: object, what: str) -> Any:
     known = {field.name for field in fields(settings)}
     if not isinstance(changes, dict) or not changes.keys() <= known:
         raise UsageError(f"{what} has the settings {', '.join(sorted(known))}")
-    nested = {
-        key: _changed(getattr(settings, key), value, key)
-        for key, value in changes.items()
-        if hasattr(getattr(settings, key), "__dataclass_fields__")
-    }
-    return replace(settings, **{**changes, **nested})
+    return replace(
+        settings, **{key: _setting(key, getattr(settings, key), value) for key, value in changes.items()}
+    )
+
+
+def _setting(name: str, present: Any, value: object) -> Any:
+    """What a setting becomes: a number of the kind it is, or settings of its own."""
+    if is_dataclass(present):
+        return _changed(present, value, name)
+    kind, what = (float | int, "a number") if isinstance(present, float) else (int, "a whole number")
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise UsageError(f"{name} must be {what}, not {value!r}")
+    return value

@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from engine.config import EngineConfig
+from engine.schedule import DECODINGS, Decoding
+from export.corpus.shards import Document, write_shards
+from lsp_server import options
 from lsp_server.cli.eval import _in_order
+from lsp_server.cli.main import build_parser
+from lsp_server.cli.options import load_settings
+from lsp_server.options import Options
+from lsp_server.settings import resolve
 from tests.unit.conftest import Unmask
 
 MODES = ["left_to_right", "lossless", "parallel"]
@@ -72,8 +80,13 @@ def test_for_people_it_is_a_table(unmask: Unmask, problems: str) -> None:
     ("arguments", "complaint"),
     [
         (("infilling",), "no data for infilling"),
+        (("joint",), "no data for joint"),
+        (("translate",), "no data for translate"),
         (("infilling", "gone.gz"), "gone.gz cannot be read"),
         (("heldout",), "corpus has no heldout-*.jsonl.gz"),
+        (("repair",), "corpus has no heldout-*.jsonl.gz"),
+        (("joint", "gone.gz"), "gone.gz cannot be read"),
+        (("joint", "gone.gz", "--holes", "4"), "4 is not between 2 and 3"),
         (("translate", ".", "--to", "cobol"), "cobol is no target"),
         (("infilling", "x.gz", "--modes", "fast"), "'fast' must be some of left_to_right, lossless"),
     ],
@@ -87,3 +100,102 @@ def test_what_cannot_be_measured(unmask: Unmask, arguments: tuple[str, ...], com
 def test_the_reference_has_one_mode(unmask: Unmask, problems: str) -> None:
     outcome = unmask("eval", "infilling", problems, "--reference", "--modes", "parallel")
     assert (outcome.code, "left to right only" in outcome.err) == (2, True)
+
+
+@pytest.fixture
+def function(tmp_path: Path) -> str:
+    """A function with lines enough for several holes; `value + 1` is right in place of every expression."""
+    problem = {
+        "task_id": "SingleLineInfilling/HumanEval/0/L0",
+        "entry_point": "f",
+        "prompt": "def f(value):\n",
+        "canonical_solution": "    a=value + 1\n    b=a + 0\n    c=b + 0\n    return (c)\n",
+        "suffix": "",
+        "test": "def check(f):\n    assert f(1) == 2\n",
+    }
+    path = tmp_path / "function.jsonl.gz"
+    path.write_bytes(gzip.compress(json.dumps(problem).encode()))
+    return str(path)
+
+
+@pytest.mark.parametrize("only", [(), ("--holes", "2")])
+def test_joint_holes(unmask: Unmask, function: str, tmp_path: Path, only: tuple[str, ...]) -> None:
+    kept = tmp_path / "answers.jsonl"
+    arguments = ("--modes", "left_to_right", "--answers", str(kept), "--json")
+    outcome = unmask("eval", "joint", function, *only, *arguments, "--model", "fake:answer=value %2b 1")
+    assert outcome.code == 0, outcome.err
+    assert json.loads(outcome.out)["set"] == "joint function.jsonl.gz"
+    lines = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    assert {line["group"] for line in lines} == {
+        f"{n} {kind}" for n in ((2,) if only else (2, 3)) for kind in ("lines", "expressions")
+    }
+    for line in lines:
+        assert line["reply"]["texts"] == ["value + 1"] * int(line["group"][0])
+        assert line["right"] == (line["group"][2:] == "expressions")
+
+
+def test_a_set_without_cases(unmask: Unmask, problems: str) -> None:
+    """The functions of the other set have one line each, so nothing has two holes."""
+    outcome = unmask("eval", "joint", problems, "--model", "fake")
+    assert (outcome.code, "set.jsonl.gz gives no cases" in outcome.err) == (2, True)
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> str:
+    directory = tmp_path / "held"
+    directory.mkdir()
+    documents = [
+        Document("pypi", f"package{n}", "1", "MIT", "m.py", "python", f"value_{n} = table[{n}] + 1\n" * 9)
+        for n in range(4)
+    ]
+    write_shards(documents, directory, "heldout")
+    return str(directory)
+
+
+def test_repair_has_one_mode_and_counts_tokens(unmask: Unmask, corpus: str, tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    arguments = ("--limit", "2", "--answers", str(kept), "--json", "--model", "fake:answer=none%20of%20it")
+    outcome = unmask("eval", "repair", corpus, *arguments)
+    assert outcome.code == 0, outcome.err
+    report = json.loads(outcome.out)
+    assert (report["set"], list(report["modes"])) == ("self-correction", MODES[:1])
+    figures = report["modes"]["left_to_right"]
+    assert (figures["problems"], figures["exact"]) == (2, 0.0)
+    lines = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    assert [line["case"].partition("@")[0] for line in lines] == ["pypi/package0/m.py", "pypi/package2/m.py"]
+    for line in lines:  # what the fake wants is put into every slot
+        assert line["reply"]["texts"][0].startswith("none of it")
+
+
+def test_answers_that_cannot_be_written(unmask: Unmask, problems: str) -> None:
+    outcome = unmask("eval", "infilling", problems, "--answers", "no/such/place.jsonl", *FAKE)
+    assert outcome.code == 2
+    assert "place.jsonl cannot be written" in outcome.err
+
+
+@pytest.mark.parametrize("decoding", DECODINGS)
+@pytest.mark.usefixtures("unmask")  # nobody's settings
+def test_the_decoding_reaches_the_engine(decoding: Decoding, monkeypatch: pytest.MonkeyPatch) -> None:
+    def config(*said: str) -> EngineConfig:
+        return load_settings(build_parser().parse_args(["fill", "-", *said])).engine
+
+    assert config().decoding == "parallel"
+    assert config("--decoding", decoding).decoding == decoding
+    monkeypatch.setenv("UNMASK_DECODING", decoding.upper())
+    assert config().decoding == decoding
+    assert config("--decoding", "lossless").decoding == "lossless"  # the command line wins
+
+
+def test_a_decoding_there_is_not(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome = unmask("fill", "-", "--decoding", "fast")
+    assert outcome.code == 2
+    assert "fast" in outcome.err and "left_to_right" in outcome.err
+    reports: list[str] = []
+    said = options.from_json({"decoding": "fast", "threads": 2}, reports.append)
+    assert said == Options(threads=2)
+    assert resolve(said).engine.decoding == "parallel"
+    (report,) = reports
+    assert "'decoding' must be one of left_to_right, lossless, parallel, not 'fast'" in report
+    monkeypatch.setenv("UNMASK_DECODING", "fast")
+    outcome = unmask("fill", "-", "--model", "fake:answer=1", stdin=b"x = <hole>\n")
+    assert (outcome.code, "UNMASK_DECODING must be one of" in outcome.err) == (0, True)

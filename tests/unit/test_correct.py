@@ -154,14 +154,14 @@ def test_what_follows_decides() -> None:
 
 
 def test_a_correction_makes_what_follows_it_worth_another_look() -> None:
-    """The second slot was not wrong enough until the first one was put right."""
+    """The second slot is tried first, in vain; behind the corrected first one it is worth the change."""
     by_letter = np.zeros((8, 8), dtype=np.float32)
-    by_letter[ALPHABET.index("a"), ALPHABET.index("h")] = -5.0
-    speller = Speller(slots({"a": 0.0, "h": -10.0}, {"b": -0.0, "h": -3.0}), by_letter)
-    assert corrected(speller, "hh", doubt=2.0, gain=4.0, most=2) == "ab"
-    looked_again = Speller(slots({"a": 0.0, "h": -12.0}, {"b": -3.0, "h": -5.0}), by_letter)
-    assert corrected(looked_again, "hh", doubt=2.0, gain=4.0) == "ab"
-    assert [slot for slot, _ in looked_again.compared] == [0, 1]
+    first, wrong, right = (ALPHABET.index(letter) for letter in "ahb")
+    by_letter[wrong, [wrong, right]] = -19.0, -13.0
+    by_letter[first, [wrong, right]] = -10.0, 0.0
+    speller = Speller(slots({"a": 0.0, "h": -5.0}, {"b": 0.0, "h": 0.0}), by_letter)
+    assert corrected(speller, "hh", gain=8.0) == "ab"
+    assert [slot for slot, _ in speller.compared] == [1, 0, 1]
 
 
 def test_the_tail_is_looked_at_and_never_changed() -> None:

@@ -9,11 +9,11 @@ import pytest
 
 from engine.canvas import Canvas
 from engine.denoiser import Encoded, Prediction, Reading
-from engine.engine import MAX_JOINT_TOKENS, MAX_SWEEPS, STAND_IN, Engine
+from engine.engine import MAX_JOINT_CHARS, MAX_SWEEPS, STAND_IN, Engine
 from engine.errors import Cancelled
 from engine.fake import FakeDenoiser
-from engine.schedule import Decoding
-from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
+from engine.schedule import DecodeRule, Decoding
+from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FillResult
 
 Filling = Callable[[str, str], str]
 """The text before a hole and the text after it, to what the hole is filled with."""
@@ -119,6 +119,24 @@ def test_each_hole_sees_what_the_request_says_and_the_fills_of_the_others() -> N
     ]
 
 
+def test_a_hole_is_not_filled_again_where_nothing_changed_for_it() -> None:
+    denoiser = Seeing(in_the_light_of_both, likes("blind"))
+    fill(denoiser)
+    assert [prefix for prefix, _ in denoiser.sides] == ["one = ", "one = blind\ntwo = ", "one = "]
+
+
+def test_a_new_fill_must_beat_the_text_as_it_stands_now() -> None:
+    """Hole two anew is better than at first, and worse than with hole one alone anew."""
+
+    def both_anew(prefix: str, suffix: str) -> str:
+        return "third" if "seeing\n" in prefix else in_the_light_of_both(prefix, suffix)
+
+    worth = {"blind\ntwo = second": -9.0, "seeing\ntwo = second": -3.0, "seeing\ntwo = third": -6.0}
+    denoiser = Seeing(both_anew, worth.__getitem__)
+    assert fill(denoiser).fills == ("seeing", "second")
+    assert denoiser.judged == list(worth)
+
+
 @pytest.mark.parametrize("decoding", ["lossless", "left_to_right"])
 def test_the_bases_own_modes_fill_once(decoding: Decoding) -> None:
     denoiser = Seeing(in_the_light_of_both, likes("seeing"))
@@ -165,9 +183,9 @@ def test_a_hole_that_was_refused_can_be_filled_later() -> None:
     assert (result.status, result.fills, result.reason) == ("ok", ("seeing", "second"), None)
 
 
-@pytest.mark.parametrize(("gap", "first"), [(0, "seeing"), (MAX_JOINT_TOKENS, "blind")])
+@pytest.mark.parametrize(("gap", "first"), [(0, "seeing"), (MAX_JOINT_CHARS, "blind")])
 def test_holes_far_apart_stay_as_they_were_first_filled(gap: int, first: str) -> None:
-    between = "\n" + "# \n" * (gap // 3) + "two = "
+    between = "\n" + "# \n" * (gap // 2) + "two = "
     denoiser = Seeing(in_the_light_of_both, likes("seeing"))
     request = FillRequest(("one = ", None, between, None, "\n"), language="python", heal=False)
     assert fill(denoiser, request).fills == (first, "second")
@@ -179,6 +197,22 @@ def test_after_the_deadline_first_fills_stay() -> None:
     late = FillRequest(TWO_HOLES.segments, language="python", heal=False, deadline_ms=0)
     assert fill(denoiser, late).fills == ("blind", "second")
     assert (len(denoiser.sides), denoiser.judged) == (2, [])
+
+
+def test_a_fill_that_the_deadline_cuts_short_takes_no_ones_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though a part of a text is likelier than all of it."""
+
+    class Slow(Seeing):
+        rule = DecodeRule()  # one token a pass
+
+        def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+            if len(self.sides) == 3 and canvas.n_settled == 2:
+                monkeypatch.setattr(Deadline, "passed", property(lambda _: True))
+            return super().predict(canvas, masks, cancel)
+
+    denoiser = Slow(in_the_light_of_both, lambda text: -float(len(text)))
+    result = fill(denoiser)
+    assert (result.fills, result.reason, len(denoiser.sides)) == (("blind", "second"), None, 3)
 
 
 def test_it_can_be_cancelled_while_filling_again() -> None:
