@@ -27,8 +27,8 @@ class CorrectionRule:
         most: the most slots that are tried, most doubtful first.
     """
 
-    doubt: float = 2.0
-    gain: float = 4.0
+    doubt: float = 3.0
+    gain: float = 7.0
     ahead: int = 8
     most: int = 24
 
