@@ -121,7 +121,7 @@ def test_a_right_canvas_is_read_once_and_returned() -> None:
 
 
 def test_the_most_doubtful_slots_come_first_and_no_more_than_the_rule_says() -> None:
-    speller = Speller(slots({"a": 0.0, "h": -6.0}, {"b": 0.0, "h": -8.0}, {"c": 0.0, "h": -7.0}))
+    speller = Speller(slots({"a": 0.0, "h": -16.0}, {"b": 0.0, "h": -18.0}, {"c": 0.0, "h": -17.0}))
     assert corrected(speller, "hhh", most=2) == "hbc"
     assert [slot for slot, _ in speller.compared] == [1, 2]
     assert corrected(speller, "hhh", most=0) == "hhh"
