@@ -132,7 +132,10 @@ class Transitions:
         Returns:
             tokens ``[n_slots]``, and the probability of each, given the one before ``[n_slots]``.
         """
-        scores = np.take(logits, self._vocabulary, axis=-1)
+        return self.choose(np.take(logits, self._vocabulary, axis=-1), before)
+
+    def choose(self, scores: FloatArray, before: Sequence[int]) -> tuple[IntArray, FloatArray]:
+        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, which are changed."""
         scores -= scores.max(axis=-1, keepdims=True)
         rule, known = self._rule, self.indices(before)
         chosen = np.empty(len(scores), dtype=np.int64)

@@ -1,187 +1,34 @@
 """The training of a canvas adapter: samples to an adapter file, on a GPU or on two CPU cores.
 
-A step reads a batch of samples with the frozen base, once and without gradient, which gives the
-context of every canvas and the base's own distribution at every position; then it denoises many
-canvases per sample with the adapter. The loss mixes the text's token with the base's distribution.
-Checkpoints hold all there is: a run that is stopped goes on as if it had not been.
+Checkpoints hold all there is: a run that is stopped goes on as if it had not been. What is learned is
+``export.objective``'s matter, from what ``export.data``'s.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from engine.artifact import Manifest, sha256_of
 from engine.denoiser import SpecialTokens
 from engine.errors import ArtifactError
 from engine.tokens import TokenCodec
+from engine.transitions import Transitions
 from export.adapter import ADAPTER_FILE, AdapterInfo, adapter_parameters, save_adapter, with_adapter
 from export.base import load_model
-from export.data import N_END, Sample, Samples, Shape, frequent_tokens, read_shards
+from export.data import Samples, frequent_tokens, read_shards
 from export.model import DenoiserModel
-from export.noise import MASKED, NoiseRule
+from export.noise import NoiseRule
+from export.objective import Batch, Objective, collate, held_out
+from export.recipe import Recipe
 from export.transitions import TRANSITIONS_FILE, write_transitions
-
-INVISIBLE = -1e9
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Settings of a run.
-
-    Attributes:
-        rank: of the adapter.
-        shape, noise: of the samples.
-        batch: samples a step.
-        steps: of the whole run; the last ``cooldown`` of them bring the rate down to zero.
-        warmup: steps that bring it up.
-        learning_rate: of AdamW, in between.
-        weight_decay: of AdamW.
-        distillation: weight of the base's distribution in the targets, the text's token having the rest.
-        slot_decay: weight of a slot in the loss, relative to the slot before it.
-        visible_weight: weight of slots whose answer is visible, relative to masked ones.
-        vocabulary: how many tokens are scored.
-        seed: of everything drawn.
-    """
-
-    rank: int = 32
-    shape: Shape = field(default_factory=Shape)
-    noise: NoiseRule = field(default_factory=NoiseRule)
-    batch: int = 2
-    steps: int = 2000
-    warmup: int = 40
-    cooldown: int = 400
-    learning_rate: float = 1e-3
-    weight_decay: float = 0.01
-    distillation: float = 0.7
-    slot_decay: float = 0.9
-    visible_weight: float = 0.3
-    vocabulary: int = 24_576
-    seed: int = 1
-
-    def rate(self, step: int) -> float:
-        """Learning rate of a step, from 0: up, level, down."""
-        up = min(1.0, (step + 1) / max(self.warmup, 1))
-        down = min(1.0, (self.steps - step) / max(self.cooldown, 1))
-        return self.learning_rate * max(0.0, min(up, down))
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """Samples side by side, padded at their ends.
-
-    Attributes:
-        ids: what the base reads ``[B, T]``.
-        starts: per canvas, how many ids it sees ``[B, G]``.
-        shown: what slots show ``[B, G, L]``.
-        n_ids: true length of each sample ``[B]``.
-    """
-
-    ids: Tensor
-    starts: Tensor
-    shown: Tensor
-    n_ids: Tensor
-
-
-def collate(samples: Sequence[Sample], device: torch.device, pad_to: int = 1) -> Batch:
-    """Samples to a batch; lengths are rounded up to a multiple of ``pad_to``."""
-    longest = -(-max(len(sample.ids) for sample in samples) // pad_to) * pad_to
-    ids = np.zeros((len(samples), longest), dtype=np.int64)
-    for row, sample in zip(ids, samples, strict=True):
-        row[: len(sample.ids)] = sample.ids
-    return Batch(
-        torch.from_numpy(ids).to(device),
-        torch.from_numpy(np.stack([sample.starts for sample in samples])).to(device),
-        torch.from_numpy(np.stack([sample.shown for sample in samples])).to(device),
-        torch.tensor([len(sample.ids) for sample in samples], device=device),
-    )
-
-
-class Objective:
-    """The loss of a batch.
-
-    Args:
-        model: base and adapter; the base's weights may be bfloat16.
-        vocabulary: the tokens that are scored, ascending ``[V]``.
-        recipe: weights of the parts.
-    """
-
-    def __init__(self, model: DenoiserModel, vocabulary: Tensor, recipe: Recipe) -> None:
-        self._model = model
-        self._recipe = recipe
-        self._head = model.head.weight.detach()[vocabulary]
-        index = torch.full((model.config.n_vocab,), -1, dtype=torch.int64, device=vocabulary.device)
-        index[vocabulary] = torch.arange(len(vocabulary), device=vocabulary.device)
-        self._index = index
-
-    def __call__(self, batch: Batch) -> Tensor:
-        """The mean loss, a scalar with gradient."""
-        base, logits = self.predict(batch)
-        targets = self._targets(batch)
-        rows = torch.arange(len(batch.ids), device=batch.ids.device)[:, None, None]
-        texts = self._index[batch.ids[rows, targets]]  # [B, G, L]
-        scores = logits.float().log_softmax(-1)
-        by_text = -scores.gather(-1, texts.clamp(min=0)[..., None])[..., 0]
-        # What the base says of a token, it says at the position before it.
-        teacher = base.float().softmax(-1)[rows, targets - 1]
-        by_base = -(teacher * scores).sum(-1)
-
-        known = texts >= 0
-        within = targets < (batch.n_ids[:, None, None] - N_END_UNREAD)
-        alpha = torch.where(within, self._recipe.distillation, 0.0)
-        loss = (1 - alpha) * torch.where(known, by_text, 0.0) + alpha * by_base
-        weights = self._weights(batch)
-        return (loss * weights).sum() / weights.sum()
-
-    def predict(self, batch: Batch) -> tuple[Tensor, Tensor]:
-        """What base ``[B, T, V]`` and adapter ``[B, G, L, V]`` say, at every position and in every slot."""
-        model = self._model
-        n_batch, n_ids = batch.ids.shape
-        n_slots = batch.shown.shape[2]
-        dtype, device = model.head.weight.dtype, batch.ids.device
-        c = model.config
-        with torch.no_grad():
-            nothing = [torch.zeros(n_batch, c.n_kv_heads, 0, c.head_dim, dtype=dtype, device=device)]
-            positions = torch.arange(n_ids, device=device).expand(n_batch, -1)
-            causal = torch.full((n_ids, n_ids), INVISIBLE, dtype=dtype, device=device).triu(1)
-            x, past_k, past_v = model.hidden(
-                batch.ids, positions, None, causal, None, nothing * c.n_layers, nothing * c.n_layers
-            )
-            base = model.norm(x) @ self._head.T
-
-        slots = torch.arange(n_slots, device=device)
-        positions = batch.starts[..., None] + slots
-        hidden_from = torch.arange(n_ids, device=device) >= batch.starts[..., None]  # [B, G, T]
-        over_past = torch.where(hidden_from, INVISIBLE, 0.0).to(dtype)[:, :, None, None, None, :]
-        over_past = over_past.expand(-1, -1, -1, -1, n_slots, -1)
-        bias = F.pad(over_past, (0, n_slots))  # every slot of a canvas sees all of it
-        gate = torch.ones(1, dtype=dtype, device=device)
-        x, _, _ = model.hidden(batch.shown, positions, gate, bias, None, past_k, past_v)
-        return base, model.norm(x) @ self._head.T
-
-    def _targets(self, batch: Batch) -> Tensor:
-        """The position each slot predicts ``[B, G, L]``."""
-        slots = torch.arange(batch.shown.shape[2], device=batch.ids.device)
-        return batch.starts[..., None] + slots + 1
-
-    def _weights(self, batch: Batch) -> Tensor:
-        """How much each slot counts ``[B, G, L]``."""
-        slots = torch.arange(batch.shown.shape[2], device=batch.ids.device)
-        weights = (self._recipe.slot_decay**slots).expand(batch.shown.shape)
-        answer = F.pad(batch.shown[..., 1:], (0, 1), value=MASKED)
-        return torch.where(answer == MASKED, weights, weights * self._recipe.visible_weight)
-
-
-N_END_UNREAD = N_END - 1
-"""The base is not asked what follows the first end token: the text alone says that a tail is all ends."""
 
 COUNTED_FILES = 8000
 """Files of the corpus whose tokens are counted: which are frequent, and which follow which."""
@@ -190,43 +37,6 @@ HELD_OUT_BATCHES = 8
 
 REPEATS = {"python": 2}
 """Files of these languages count this often."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """How an adapter does on text it was not trained on, one pass, all slots masked.
-
-    Attributes:
-        by_slot: share of slots equal to the base's choice, given the true text, by slot.
-        run: mean number of slots right in a row from the first.
-        run_text: the same, against the text.
-    """
-
-    by_slot: tuple[float, ...]
-    run: float
-    run_text: float
-
-
-@torch.no_grad()
-def held_out(objective: Objective, batches: Sequence[Batch], vocabulary: Tensor) -> HeldOut:
-    """Measure on batches whose canvases are masks alone."""
-    right: list[Tensor] = []
-    right_text: list[Tensor] = []
-    for batch in batches:
-        base, logits = objective.predict(batch)
-        targets = objective._targets(batch)
-        rows = torch.arange(len(batch.ids), device=batch.ids.device)[:, None, None]
-        drafts = logits.argmax(-1)
-        # A run ends where the base would have left the text: what comes after is another story.
-        chosen = base.argmax(-1)[rows, targets - 1]
-        right.append((drafts == chosen).flatten(0, 1))
-        right_text.append((vocabulary[drafts] == batch.ids[rows, targets]).flatten(0, 1))
-    agrees, says = torch.cat(right).float(), torch.cat(right_text).float()
-    return HeldOut(
-        tuple(round(float(share), 4) for share in agrees.mean(0)),
-        round(float(agrees.cumprod(1).sum(1).mean()), 4),
-        round(float(says.cumprod(1).sum(1).mean()), 4),
-    )
 
 
 class Run:
@@ -417,6 +227,7 @@ def train_adapter(
     frequent = frequent_tokens(counted, codec, recipe.vocabulary, set(manifest.end_ids))
     directory.mkdir(parents=True, exist_ok=True)
     write_transitions(counted, codec, frequent, directory / TRANSITIONS_FILE)
+    transitions = Transitions.from_file(directory / TRANSITIONS_FILE)
     base = load_model(gguf_path).to(place.device, torch.bfloat16)
     model = with_adapter(base, recipe.rank, recipe.seed).to(place.device)
     vocabulary = torch.from_numpy(frequent).to(place.device)
@@ -444,7 +255,7 @@ def train_adapter(
         if run.step % 25 == 0:
             run.log(loss=round(float(np.mean(losses[-25:])), 4))
         if run.step % every == 0 or run.step == recipe.steps:
-            figures = held_out(run.objective, batches, vocabulary)
+            figures = held_out(run.objective, batches, vocabulary, transitions)
             run.log(**asdict(figures))
             run.save()
             say(f"step {run.step}: loss {np.mean(losses[-every:]):.3f}, {run.seconds:.0f} s, {figures}")

@@ -13,7 +13,7 @@ from engine.errors import UsageError
 from lsp_server.cli.options import add_model_options, load_settings, whole_number
 
 if TYPE_CHECKING:
-    from export.train import Recipe
+    from export.recipe import Recipe
 
 EPILOG = """\
 examples:
@@ -92,7 +92,7 @@ def recipe_of(args: argparse.Namespace) -> Recipe:
     Raises:
         UsageError: ``--recipe`` is not JSON, names a setting there is not, or gives one no number.
     """
-    from export.train import Recipe
+    from export.recipe import Recipe
 
     try:
         wanted = json.loads(args.recipe or "{}")

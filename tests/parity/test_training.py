@@ -17,7 +17,8 @@ from engine.types import FillRequest
 from export.adapter import read_adapter
 from export.data import Shape
 from export.package import package
-from export.train import Recipe, train_adapter
+from export.recipe import Recipe
+from export.train import train_adapter
 from tests.conftest import DRAFTING, TinyModel
 
 pytestmark = pytest.mark.export

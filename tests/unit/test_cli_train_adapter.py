@@ -11,7 +11,7 @@ import pytest
 from engine.errors import UsageError
 from export.data import Shape
 from export.noise import NoiseRule
-from export.train import Recipe
+from export.recipe import Recipe
 from lsp_server.cli.main import build_parser
 from lsp_server.cli.train_adapter import recipe_of
 from tests.unit.conftest import Unmask

@@ -15,13 +15,17 @@ from engine.cache import ContextCache
 from engine.denoiser import SpecialTokens
 from engine.errors import ArtifactError
 from engine.rows import Rows
+from engine.transitions import Transitions
 from export.adapter import adapter_parameters, read_adapter, with_adapter
 from export.base import load_model
 from export.data import Sample, Samples, Shape, SourceFile
 from export.model import DenoiserModel
 from export.noise import NoiseRule
+from export.objective import Objective, collate, held_out
+from export.recipe import Recipe
 from export.reference import TorchModel
-from export.train import Objective, Recipe, Run, collate, held_out
+from export.train import Run
+from export.transitions import write_transitions
 from tests import tiny
 
 pytestmark = pytest.mark.export
@@ -207,7 +211,9 @@ def test_the_rate_goes_up_stays_and_comes_down() -> None:
     assert rates[80:] == pytest.approx([n / 20 for n in range(20, 0, -1)])
 
 
-def test_held_out_figures_count_runs_from_the_first_slot(model: DenoiserModel, samples: Samples) -> None:
+def test_held_out_figures_count_runs_from_the_first_slot(
+    gguf_path: Path, model: DenoiserModel, samples: Samples, tmp_path: Path
+) -> None:
     """Against drafts and a base that are told what to say."""
     sample = samples[0]
     batch = collate([sample], CPU)
@@ -220,9 +226,14 @@ def test_held_out_figures_count_runs_from_the_first_slot(model: DenoiserModel, s
             said = truth.clone()
             said[0, :, 2] = (said[0, :, 2] + 1) % N_VOCAB  # the third slot is wrong everywhere
             said[0, :3, 0] = (said[0, :3, 0] + 1) % N_VOCAB  # and the first in three canvases of six
-            return base.float(), torch.nn.functional.one_hot(said, N_VOCAB).float()
+            return base.float(), 100.0 * torch.nn.functional.one_hot(said, N_VOCAB)
 
     vocabulary = torch.arange(N_VOCAB)
-    figures = held_out(Told(model, vocabulary, RECIPE), [batch], vocabulary)
+    path = tmp_path / "transitions.safetensors"
+    write_transitions(
+        [SourceFile("p", "f", "plaintext", "")], tiny.codec(gguf_path), vocabulary.numpy(), path
+    )
+    nothing_learned = Transitions.from_file(path)
+    figures = held_out(Told(model, vocabulary, RECIPE), [batch], vocabulary, nothing_learned)
     assert figures.by_slot == (0.5, 1.0, 0.0, 1.0)
-    assert figures.run == figures.run_text == 1.0  # two right, or none
+    assert figures.run == figures.run_text == figures.run_drafted == 1.0  # two right, or none
