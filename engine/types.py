@@ -98,7 +98,8 @@ class CanvasFrame:
     Attributes:
         hole: index of the hole this canvas fills.
         step: number of the step, from 1.
-        pieces: one entry per slot, in order: its text once committed, ``None`` while masked.
+        pieces: one entry per slot, in order: its text once something stands there, ``None`` while masked.
+            What is proposed and not verified yet may still be overruled by a later frame.
         done: no slot is in doubt any more; ``pieces`` is then the answer alone, in one piece.
     """
 

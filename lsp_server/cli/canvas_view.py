@@ -33,7 +33,7 @@ def masked(n_slots: int = 4) -> list[Piece]:
 
 
 def settling(frame: CanvasFrame) -> list[Piece]:
-    """A hole after a step: what is committed is text, the rest still masks.
+    """A hole after a step: what stands in it is text, the rest still masks.
 
     Trailing slots that say nothing (the canvas is longer than the fill) are left out.
     """

@@ -31,7 +31,7 @@ HOLD_SECONDS = 1.2
 
 DESCRIPTION = """\
 A tour of two minutes: holes in small real files, in five languages, are filled while you watch. Masks
-(▒▒) are slots of the canvas; each step commits those the model is sure of. The figures are the model's
+(▒▒) are slots of the canvas; each step verifies what stands and proposes more. The figures are the model's
 own time; the picture is slowed down where the model is faster than the eye."""
 
 
@@ -143,7 +143,7 @@ class Tour:
         self._console.print(Rule("[bold]unmask[/] fills masked spans of code, in place", style="magenta"))
         self._console.print(
             "\nMasks [magenta]▒▒[/] stand where code is missing. The model fills them in parallel, looking\n"
-            "at the code on both sides; what it is sure of is committed first.\n"
+            "at the code on both sides; each step verifies what stands there and proposes more.\n"
         )
 
     def show(self, engine: Engine, sample: Sample) -> FillResult:
