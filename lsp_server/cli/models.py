@@ -308,7 +308,7 @@ def _manifest_facts(directory: Path) -> dict[str, Any]:
         "quantization": manifest.quantization,
         "base": manifest.base_name,
         "base_sha256": manifest.base_sha256,
-        "adapter": manifest.adapter,
+        "adapter": manifest.adapter.name if manifest.adapter else None,
         "vocabulary": manifest.n_vocab,
         "layers": manifest.n_layers,
         "max_positions": manifest.max_positions,
