@@ -48,6 +48,9 @@ STAND_IN = "..."
 MAX_SWEEPS = 2
 """How often holes that were filled are filled again in the light of the others."""
 
+CLEARLY_LIKELIER = 10.0
+"""Nats by which a new fill must make the whole likelier; less decides as often wrongly (results log)."""
+
 MAX_JOINT_CHARS = 2000
 """Holes further apart than this are not weighed against one another."""
 
@@ -90,12 +93,19 @@ class _Filled:
 
 @dataclass(frozen=True, slots=True)
 class _Weighed:
-    """How likely a text is to the base, as log-likelihood, and what it took to find out."""
+    """A whole text: its syntax errors, its log-likelihood to the base, and what it took to find out."""
 
+    errors: int
     likelihood: float
     context_forwards: int
     forwards: int
     rows: int
+
+    def is_clearly_better_than(self, other: _Weighed) -> bool:
+        """Whether a text parses better, or as well and is far likelier."""
+        if self.errors != other.errors:
+            return self.errors < other.errors
+        return self.likelihood > other.likelihood + CLEARLY_LIKELIER
 
 
 class Engine:
@@ -299,7 +309,7 @@ class Engine:
                 segments[at] = again.text
                 better = self._weigh(segments, holes, language, cancel)
                 again = again.after(better)
-                kept = better.likelihood > likely.likelihood
+                kept = better.is_clearly_better_than(likely)
                 likely, segments[at] = (better, again.text) if kept else (likely, known)
             filled[hole] = filled[hole].then(again, kept=kept)
             fresh = {at} if kept else {*fresh, at}
@@ -318,7 +328,13 @@ class Engine:
         layout = self._lay_out(prefix, suffix, language, heal=False)
         encoded = self._denoiser.encode(layout.context, cancel)
         reading = self._denoiser.read([*self._codec.encode(text), min(self._denoiser.special.end)], cancel)
-        return _Weighed(float(reading.log_probs.sum()), encoded.forwards, reading.forwards, reading.rows)
+        return _Weighed(
+            regions.error_count(prefix + text + suffix, language),
+            float(reading.log_probs.sum()),
+            encoded.forwards,
+            reading.forwards,
+            reading.rows,
+        )
 
     def _lay_out(self, prefix: str, suffix: str, language: Language, *, heal: bool) -> Layout:
         return lay_out(

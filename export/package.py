@@ -34,7 +34,7 @@ WEIGHTS_FILE = "weights.bin"
 TOKENIZER_FILE = "tokenizer.json"
 CANVAS_SLOTS = 16
 
-DRAFTING = DecodeRule(agreement=(0.6, 0.35, 0.2, 0.12, 0.07, 0.04), row_worth=0.25, plausible=0.6, sure=0.8)
+DRAFTING = DecodeRule(agreement=(0.6, 0.35, 0.2, 0.12, 0.07, 0.04), row_worth=0.25, plausible=1.0, sure=2.0)
 """How a model with an adapter is decoded by default; chosen from the curves in the results log."""
 
 _UNKNOWN = "0" * 64

@@ -9,7 +9,7 @@ import pytest
 
 from engine.canvas import Canvas
 from engine.denoiser import Encoded, Prediction, Reading
-from engine.engine import MAX_SWEEPS, STAND_IN, Engine
+from engine.engine import CLEARLY_LIKELIER, MAX_SWEEPS, STAND_IN, Engine
 from engine.errors import Cancelled
 from engine.fake import FakeDenoiser
 from engine.schedule import DecodeRule, Decoding
@@ -87,7 +87,7 @@ def in_the_light_of_both(prefix: str, suffix: str) -> str:
 
 
 def likes(*words: str) -> Likelihood:
-    return lambda text: -10.0 + sum(word in text for word in words)
+    return lambda text: 2.0 * CLEARLY_LIKELIER * sum(word in text for word in words)
 
 
 def fill(
@@ -131,7 +131,7 @@ def test_a_new_fill_must_beat_the_text_as_it_stands_now() -> None:
     def both_anew(prefix: str, suffix: str) -> str:
         return "third" if "seeing\n" in prefix else in_the_light_of_both(prefix, suffix)
 
-    worth = {"blind\ntwo = second": -9.0, "seeing\ntwo = second": -3.0, "seeing\ntwo = third": -6.0}
+    worth = {"blind\ntwo = second": -90.0, "seeing\ntwo = second": -30.0, "seeing\ntwo = third": -60.0}
     denoiser = Seeing(both_anew, worth.__getitem__)
     assert fill(denoiser).fills == ("seeing", "second")
     assert denoiser.judged == list(worth)
@@ -161,7 +161,9 @@ def test_a_refill_is_passed_on_to_later_holes() -> None:
 def test_it_comes_to_an_end() -> None:
     """Even where every fill is new and each makes the whole likelier."""
     count = iter(range(100))
-    denoiser = Seeing(lambda prefix, suffix: f"value_{next(count):02}", lambda _: float(next(count)))
+    denoiser = Seeing(
+        lambda prefix, suffix: f"value_{next(count):02}", lambda _: 2.0 * CLEARLY_LIKELIER * next(count)
+    )
     fill(denoiser)
     assert len(denoiser.sides) == 2 * (1 + MAX_SWEEPS)
 
@@ -245,3 +247,16 @@ def test_what_is_shown_last_is_what_is_given(liked: str) -> None:
     for hole in (0, 1):
         steps = [frame.step for frame in shown if frame.hole == hole]
         assert steps == sorted(steps) and steps[0] >= 1
+
+
+def test_a_little_likelier_is_not_enough() -> None:
+    for gain, first in ((CLEARLY_LIKELIER - 1, "blind"), (CLEARLY_LIKELIER + 1, "seeing")):
+        denoiser = Seeing(in_the_light_of_both, lambda text, gain=gain: gain * ("seeing" in text))
+        assert fill(denoiser).fills == (first, "second")
+
+
+def test_what_parses_better_stays_however_unlikely() -> None:
+    def half_a_line(prefix: str, suffix: str) -> str:
+        return in_the_light_of_both(prefix, suffix).replace("blind", "(blind")
+
+    assert fill(Seeing(half_a_line, likes("blind"))).fills == ("seeing", "second")
