@@ -126,7 +126,7 @@ class CanvasDenoiser:
             cancel.check()
             first = len(self._cache.ids)
             piece = ids[first : len(ids) - 1][:CHUNK]
-            wanted = range(min(max(n_context - 1 - first, 0), len(piece)), len(piece))
+            wanted = range(max(n_context - 1 - first, 0), len(piece))
             logits, new = self._model.forward(self._cache, Rows.causal(piece), wanted)
             self._cache.append(piece, new)
             parts.append(_reading(logits, [ids[first + row + 1] for row in wanted]))

@@ -101,7 +101,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--reference", action="store_true", help="run the float32 torch base, left to right")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
-    add_model_options(parser)
+    add_model_options(parser, decodes=False)
     parser.set_defaults(handler=run)
 
 

@@ -36,7 +36,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
     )
-    add_model_options(parser)
+    add_model_options(parser, decodes=False)
     parser.set_defaults(handler=run)
 
 

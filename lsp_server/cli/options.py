@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lsp_server.settings import Settings
 
 
-def add_model_options(parser: argparse.ArgumentParser) -> None:
+def add_model_options(parser: argparse.ArgumentParser, *, decodes: bool = True) -> None:
     """Add the options that say which model runs, on what, and where its weights come from."""
     group = parser.add_argument_group("model and machine (each also a setting; see `unmask doctor`)")
     group.add_argument(
@@ -37,11 +37,12 @@ def add_model_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the most tokens of context for one hole",
     )
-    group.add_argument(
-        "--decoding",
-        choices=DECODINGS,
-        help="parallel drafts and verifies; lossless gives what the base gives; left_to_right is the base",
-    )
+    if decodes:
+        group.add_argument(
+            "--decoding",
+            choices=DECODINGS,
+            help="parallel drafts and verifies; lossless gives what the base gives; left_to_right is the base",
+        )
     group.add_argument("--offline", action="store_true", default=None, help="never touch the network")
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="where weights and artifacts are kept")
     group.add_argument(
@@ -93,7 +94,7 @@ def said(args: argparse.Namespace) -> Options:
         device=args.device,
         threads=args.threads,
         context_tokens=args.context_tokens,
-        decoding=args.decoding,
+        decoding=getattr(args, "decoding", None),
         cache_dir=args.cache_dir,
         sources=args.sources,
         base_file=args.base_file,

@@ -44,7 +44,7 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
     parser.add_argument("--batch", type=whole_number(1, 4096), metavar="N", help="samples a step")
     parser.add_argument("--recipe", metavar="JSON", help="other settings, as fields of the recipe")
     parser.add_argument("--cuda", action="store_true", help="train on the GPU, compiled")
-    add_model_options(parser)
+    add_model_options(parser, decodes=False)
     parser.set_defaults(act=run)
 
 
