@@ -21,7 +21,14 @@ from engine.denoiser import SpecialTokens
 from engine.errors import ArtifactError
 from engine.tokens import TokenCodec
 from engine.transitions import Transitions
-from export.adapter import ADAPTER_FILE, AdapterInfo, adapter_parameters, save_adapter, with_adapter
+from export.adapter import (
+    ADAPTER_FILE,
+    AdapterInfo,
+    adapter_parameters,
+    load_adapter,
+    save_adapter,
+    with_adapter,
+)
 from export.base import load_model
 from export.data import Samples, frequent_tokens, read_shards
 from export.model import DenoiserModel
@@ -186,6 +193,7 @@ def train_adapter(
     directory: Path,
     *,
     name: str = "canvas-1",
+    start: Path | None = None,
     place: Place | None = None,
     every: int = 150,
     say: Callable[[str], None] = print,
@@ -200,6 +208,7 @@ def train_adapter(
         recipe: the settings.
         directory: for checkpoint, log and adapter.
         name: of the adapter.
+        start: an adapter of this base to go on from in a new run; None for a fresh one.
         place: where to compute.
         every: steps between two checkpoints, each with figures on held-out text.
         say: told what to show.
@@ -209,9 +218,11 @@ def train_adapter(
 
     Raises:
         UsageError: the corpus has no shards.
-        ArtifactError: the directory holds a checkpoint that is damaged, or of another base or rank.
+        ArtifactError: the directory holds a checkpoint that is damaged, or of another base or rank; or
+            the adapter to start from is.
     """
     place = place or Place()
+    base_sha256 = sha256_of(gguf_path)
     files, unseen = list(read_shards(corpus, "train")), list(read_shards(corpus, "heldout"))
     say(f"{len(files)} files to train on, {len(unseen)} held out")
     repeated = [file for file in files for _ in range(REPEATS.get(file.language, 1))]
@@ -229,7 +240,7 @@ def train_adapter(
     write_transitions(counted, codec, frequent, directory / TRANSITIONS_FILE)
     transitions = Transitions.from_file(directory / TRANSITIONS_FILE)
     base = load_model(gguf_path).to(place.device, torch.bfloat16)
-    model = with_adapter(base, recipe.rank, recipe.seed).to(place.device)
+    model = _adapted(base, base_sha256, recipe, start).to(place.device)
     vocabulary = torch.from_numpy(frequent).to(place.device)
     run = Run(
         model,
@@ -237,7 +248,7 @@ def train_adapter(
         vocabulary,
         recipe,
         directory,
-        base_sha256=sha256_of(gguf_path),
+        base_sha256=base_sha256,
         name=name,
         compiled=place.compiled,
     )
@@ -260,3 +271,13 @@ def train_adapter(
             run.save()
             say(f"step {run.step}: loss {np.mean(losses[-every:]):.3f}, {run.seconds:.0f} s, {figures}")
     return directory / ADAPTER_FILE
+
+
+def _adapted(base: DenoiserModel, base_sha256: str, recipe: Recipe, start: Path | None) -> DenoiserModel:
+    """The base with the adapter that a run begins with."""
+    if start is None:
+        return with_adapter(base, recipe.rank, recipe.seed)
+    model, info = load_adapter(base, start)
+    if (info.base_sha256, info.rank) != (base_sha256, recipe.rank):
+        raise ArtifactError(f"{start} is of another base or rank", "Start from an adapter of this base.")
+    return model

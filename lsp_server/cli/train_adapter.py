@@ -39,6 +39,7 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
         "--out", type=Path, required=True, metavar="DIR", help="for checkpoint, log and adapter"
     )
     parser.add_argument("--name", default="canvas-1", help="of the adapter (canvas-1)")
+    parser.add_argument("--start", type=Path, metavar="FILE", help="begin with this adapter, not a fresh one")
     parser.add_argument("--steps", type=whole_number(1, 10_000_000), metavar="N", help="of the whole run")
     parser.add_argument("--cooldown", type=whole_number(1, 10_000_000), metavar="N", help="of the rate")
     parser.add_argument("--batch", type=whole_number(1, 4096), metavar="N", help="samples a step")
@@ -79,6 +80,7 @@ def run(args: argparse.Namespace) -> int:
         recipe,
         args.out,
         name=args.name,
+        start=args.start,
         place=Place("cuda", compiled=True) if args.cuda else Place(),
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
