@@ -13,7 +13,7 @@ from functools import cached_property
 
 import numpy as np
 
-from engine import accept, languages, regions
+from engine import accept, editing, languages, regions
 from engine.canvas import MASKED, Canvas
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.correct import CorrectionRule, correct
@@ -30,12 +30,15 @@ from engine.types import (
     CancelToken,
     CanvasFrame,
     Deadline,
+    EditRequest,
+    EditResult,
     FillRequest,
     FillResult,
     FrameListener,
     ModelInfo,
     ProgressListener,
 )
+from engine.workbench import Workbench
 
 MAX_HOLES = 64
 
@@ -207,6 +210,39 @@ class Engine:
         self._denoiser.encode(layout.context, cancel)
         tail = self._codec.encode(suffix[: rule.ahead * MAX_CHARS_PER_TOKEN])
         return correct(self._denoiser, tokens, tail, rule, cancel)
+
+    def edit(
+        self,
+        request: EditRequest,
+        *,
+        cancel: CancelToken | None = None,
+        on_frame: FrameListener | None = None,
+    ) -> EditResult:
+        """Change a text that stands already.
+
+        Args:
+            request: the task, and what it may change.
+            cancel: polled at every pass.
+            on_frame: called after every denoising step of the holes a task makes.
+
+        Raises:
+            UsageError: the request cannot be used.
+            ArtifactError: the model cannot follow instructions, and the task needs it to.
+            Cancelled: asked to stop.
+        """
+        cancel = cancel or CancelToken()
+        bench = Workbench(
+            self._denoiser,
+            self._codec,
+            self._rule,
+            lambda fill: self.fill(fill, cancel=cancel, on_frame=on_frame),
+            lambda prefix, suffix, language: self._lay_out(
+                prefix, suffix, languages.by_id(language), heal=False
+            ),
+            cancel,
+            request.deadline_ms,
+        )
+        return editing.edit(bench, request)
 
     def forget(self) -> None:
         """Drop every cached context: the next request starts cold."""

@@ -91,6 +91,91 @@ class FillResult:
     cached_tokens: int = 0
 
 
+EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete"]
+
+Strength = Literal["restyle", "rework", "rewrite"]
+
+
+@dataclass(frozen=True, slots=True)
+class EditRequest:
+    """What to change in a text that stands already.
+
+    Attributes:
+        kind: the task.
+        text: the whole text.
+        language: LSP language identifier of the text.
+        selection: what may change; None for the whole text, and empty for a cursor.
+        instruction: what the user asks for, in words (``rewrite``).
+        strength: how much of a selection may be masked (``rewrite`` without an instruction).
+        to: LSP language identifier of the target (``translate``).
+        opening: what the new text must begin with, such as a declaration (``translate``).
+        doubtful: spans that a tool complains of (``repair``).
+        max_tokens: the most tokens to write, over the whole task.
+        deadline_ms: milliseconds from the start of the call after which the best so far is returned.
+    """
+
+    kind: EditKind
+    text: str
+    language: str = "plaintext"
+    selection: Span | None = None
+    instruction: str | None = None
+    strength: Strength = "rework"
+    to: str | None = None
+    opening: str = ""
+    doubtful: tuple[Span, ...] = ()
+    max_tokens: int = 1024
+    deadline_ms: float | None = None
+
+    @property
+    def span(self) -> Span:
+        """The selection, or all of the text."""
+        return self.selection or Span(0, len(self.text))
+
+    @property
+    def selected(self) -> str:
+        """The text that is selected."""
+        return self.text[self.span.start_char : self.span.end_char]
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What a request took. The fields are those of ``FillResult``."""
+
+    tokens: int = 0
+    forwards: int = 0
+    context_forwards: int = 0
+    rows: int = 0
+    context_tokens: int = 0
+    cached_tokens: int = 0
+
+    def __add__(self, other: Work) -> Work:
+        """The work of both."""
+        return Work(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class EditResult:
+    """What came of an edit request.
+
+    Attributes:
+        status: ``ok``; ``refused`` where nothing is worth changing, the text being the old one then.
+        text: the whole new text; in another language where it was translated.
+        confidence: geometric mean of the probabilities of what was written, 0 to 1.
+        reason: why it was refused, or what the user should know of the result; None otherwise.
+        alternatives: other whole texts as good, best first (``names``).
+        work: what it took.
+        ms: wall time of the call in milliseconds.
+    """
+
+    status: Status
+    text: str
+    confidence: float = 0.0
+    reason: str | None = None
+    alternatives: tuple[str, ...] = ()
+    work: Work = Work()
+    ms: float = 0.0
+
+
 @dataclass(frozen=True, slots=True)
 class CanvasFrame:
     """The canvas of one hole after one denoising step, for live display.

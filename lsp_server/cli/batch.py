@@ -25,9 +25,16 @@ request   {"id": 1, "language": "python", "segments": ["def add(a, b):\\n    ret
 answer    {"id": 1, "status": "ok", "fills": ["a + b"], "confidence": [0.93], "reason": null, "tokens": 3,
            "forwards": 2, "ms": 61.5, "context_tokens": 12, "cached_tokens": 0}
 
-Each null in `segments` is a hole; several are filled jointly. Only `segments` has to be there. `status`
-is ok, refused (nothing worth giving: `reason` says why) or error (the line is no request: `reason` names
-the field). A bad line never ends the process; blank lines are skipped."""
+Each null in `segments` is a hole; several are filled jointly. Only `segments` has to be there.
+
+edit      {"id": 2, "language": "python", "segments": ["x=1\\n"], "task": {"kind": "rewrite"},
+           "instruction": "Call it total."}
+          "task" is {"kind": "rewrite", "translate" (with "to": "javascript"), "types", "docstring",
+          "names", "repair" or "complete"}; with "selection": true in it, `segments` is the text before,
+          the selection and the text after. The answer has "text", the whole new text, and "edits".
+
+`status` is ok, refused (nothing worth giving: `reason` says why) or error (the line is no request:
+`reason` names the field). A bad line never ends the process; blank lines are skipped."""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -67,13 +74,16 @@ def answer_lines(engine: Engine, lines: BinaryIO, answers: BinaryIO, *, debug: b
 
 
 def _answer(engine: Engine, line: bytes, *, debug: bool) -> dict[str, object]:
+    from engine.types import EditRequest
     from lsp_server.cli import requests
 
     request_id: object = None
     try:
         request = requests.parse_line(line)
         request_id = request.id
-        return requests.answer(request_id, engine.fill(request.fill))
+        if isinstance(request.ask, EditRequest):
+            return requests.edit_answer(request_id, request.ask, engine.edit(request.ask))
+        return requests.answer(request_id, engine.fill(request.ask))
     except requests.RequestError as error:
         return requests.error_answer(error.id, str(error))
     except Cancelled:

@@ -1,4 +1,4 @@
-"""The JSON contract of ``unmask batch``: turns a line into a fill request, and a result into an answer.
+"""The JSON contract of ``unmask batch``: turns a line into a request, and a result into an answer.
 
 Knows no engine, no files and no settings: a request means the same on every machine. Every reason
 names the field it is about.
@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NoReturn
+from typing import NoReturn, TypeVar, get_args
 
+from engine.edits import smallest_edits
 from engine.errors import UsageError
-from engine.types import FillRequest, FillResult
+from engine.types import EditKind, EditRequest, EditResult, FillRequest, FillResult, Span, Strength
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 MAX_HOLE_TOKENS = 4096
@@ -20,7 +22,10 @@ MAX_HOLE_TOKENS = 4096
 Json = dict[str, object]
 Id = object  # any JSON value; it comes back as it was sent
 
+ChoiceT = TypeVar("ChoiceT", bound=str)
+
 _DEFAULT = FillRequest(segments=(None,))
+_DEFAULT_EDIT = EditRequest("rewrite", "")
 
 
 class RequestError(UsageError):
@@ -40,7 +45,7 @@ class BatchRequest:
     """One line of ``unmask batch``."""
 
     id: Id
-    fill: FillRequest
+    ask: FillRequest | EditRequest
 
 
 def parse_line(line: bytes) -> BatchRequest:
@@ -62,7 +67,8 @@ def parse_object(fields: Json) -> BatchRequest:
         RequestError: a field cannot be used.
     """
     reader = _Fields(fields)
-    reader.reject_later_features()
+    if reader.is_edit:
+        return BatchRequest(reader.id, _edit_request(reader))
     request = FillRequest(
         segments=reader.segments(),
         language=reader.text("language", _DEFAULT.language),
@@ -71,6 +77,57 @@ def parse_object(fields: Json) -> BatchRequest:
         deadline_ms=reader.milliseconds("deadline_ms"),
     )
     return BatchRequest(reader.id, request)
+
+
+def _edit_request(reader: _Fields) -> EditRequest:
+    task = reader.task()
+    text, selection = reader.edited_text(selected=task.flag("selection", False))
+    instruction = task.text("instruction", "") or reader.text("instruction", "")
+    return EditRequest(
+        kind=task.one_of("kind", get_args(EditKind), "rewrite"),
+        text=text,
+        language=reader.text("language", _DEFAULT.language),
+        selection=selection,
+        instruction=instruction or None,
+        strength=task.one_of("strength", get_args(Strength), "rework"),
+        to=task.text("to", "") or None,
+        opening=task.text("opening", ""),
+        doubtful=task.spans("doubtful", len(text)),
+        max_tokens=reader.whole("max_tokens", _DEFAULT_EDIT.max_tokens, most=MAX_HOLE_TOKENS),
+        deadline_ms=reader.milliseconds("deadline_ms"),
+    )
+
+
+def edit_answer(request_id: Id, request: EditRequest, result: EditResult) -> Json:
+    """The answer to an edit request: the fields of every answer, the whole new text, and what changed.
+
+    ``edits`` count in characters of the old text; where it was translated as a whole there are none.
+    ``fills`` is what stands in place of the selection.
+    """
+    in_place = request.to is None or request.selection is not None
+    edits = smallest_edits(request.text, result.text) if in_place else ()
+    span = request.span
+    behind = len(request.text) - span.end_char
+    fill = result.text[span.start_char : len(result.text) - behind] if in_place else result.text
+    work = result.work
+    return {
+        "id": request_id,
+        "status": result.status,
+        "fills": [fill],
+        "confidence": [round(result.confidence, 4)],
+        "reason": result.reason,
+        "tokens": work.tokens,
+        "forwards": work.forwards,
+        "ms": round(result.ms, 1),
+        "context_tokens": work.context_tokens,
+        "cached_tokens": work.cached_tokens,
+        "text": result.text,
+        "edits": [
+            {"start": edit.span.start_char, "end": edit.span.end_char, "new_text": edit.new_text}
+            for edit in edits
+        ],
+        "alternatives": list(result.alternatives),
+    }
 
 
 def answer(request_id: Id, result: FillResult) -> Json:
@@ -102,9 +159,12 @@ def encode(message: Json) -> bytes:
 class _Fields:
     """Reads typed fields from a JSON object; ``null`` is the same as not saying it."""
 
-    def __init__(self, fields: Json) -> None:
+    def __init__(self, fields: Json, request_id: Id = None, within: str = "") -> None:
         self._fields = fields
-        self.id: Id = None
+        self._within = within
+        self.id: Id = request_id
+        if within:
+            return
         try:
             encode({"id": fields.get("id")})
         except (ValueError, RecursionError):
@@ -131,7 +191,7 @@ class _Fields:
         if value is None:
             return default
         if not isinstance(value, str):
-            self._refuse(f"`{name}` must be a text, not {_kind(value)}")
+            self._refuse(f"`{self._within}{name}` must be a text, not {_kind(value)}")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
@@ -139,7 +199,7 @@ class _Fields:
         if value is None:
             return default
         if not isinstance(value, bool):
-            self._refuse(f"`{name}` must be true or false, not {_kind(value)}")
+            self._refuse(f"`{self._within}{name}` must be true or false, not {_kind(value)}")
         return value
 
     def whole(self, name: str, default: int, *, most: int) -> int:
@@ -162,14 +222,59 @@ class _Fields:
             self._refuse(f"`{name}` must be between 0 and 1e12 milliseconds")
         return float(value)
 
-    def reject_later_features(self) -> None:
-        """Edit tasks and instructions are part of the contract and not yet of this version."""
-        for name in ("task", "instruction"):
-            if self._fields.get(name) is not None:
-                self._refuse(
-                    f"`{name}` belongs to edit tasks, which this version does not have yet;"
-                    " it fills the holes of `segments`"
-                )
+    @property
+    def is_edit(self) -> bool:
+        """Whether the request changes a text that stands, in place of filling holes."""
+        return self._fields.get("task") is not None or self._fields.get("instruction") is not None
+
+    def task(self) -> _Fields:
+        """The fields of `task`; none where an instruction alone says what to do."""
+        value = self._fields.get("task")
+        if value is None:
+            return _Fields({}, self.id, "task.")
+        if not isinstance(value, dict):
+            self._refuse(f"`task` must be an object with a `kind`, not {_kind(value)}")
+        if value.get("kind") is None:
+            self._refuse(f"`task.kind` is missing: one of {', '.join(get_args(EditKind))}")
+        return _Fields(value, self.id, "task.")
+
+    def edited_text(self, *, selected: bool) -> tuple[str, Span | None]:
+        """The whole text of an edit request, and the selection in it."""
+        value = self._fields.get("segments")
+        wanted = 3 if selected else 1
+        what = "the text before, the selection and the text after" if selected else "the whole text"
+        if not isinstance(value, list) or len(value) != wanted or not all(isinstance(t, str) for t in value):
+            self._refuse(f"`segments` of this task must be a list of {wanted}: {what}")
+        if not all(map(_is_unicode, value)):
+            self._refuse("`segments` holds half a surrogate pair, which is no Unicode text")
+        if not selected:
+            return value[0], None
+        start = len(value[0])
+        return "".join(value), Span(start, start + len(value[1]))
+
+    def one_of(self, name: str, known: Sequence[ChoiceT], default: ChoiceT) -> ChoiceT:
+        """A field that is one of a few words."""
+        value = self._fields.get(name)
+        if value is None:
+            return default
+        found = next((choice for choice in known if choice == value), None)
+        if found is None:
+            self._refuse(f"`{self._within}{name}` must be one of {', '.join(known)}")
+        return found
+
+    def spans(self, name: str, n_chars: int) -> tuple[Span, ...]:
+        """A field that is a list of [start, end] in characters of the whole text."""
+        value = self._fields.get(name)
+        if value is None:
+            return ()
+        found: list[Span] = []
+        for pair in value if isinstance(value, list) else [value]:
+            match pair:
+                case [int(start), int(end)] if 0 <= start <= end <= n_chars:
+                    found.append(Span(start, end))
+                case _:
+                    self._refuse(f"`{self._within}{name}` must be a list of [start, end] in characters")
+        return tuple(found)
 
     def _refuse(self, cause: str) -> NoReturn:
         raise RequestError(cause, self.id)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.types import FillRequest, FillResult
+from engine.types import EditRequest, EditResult, FillRequest, FillResult, Span, Work
 from lsp_server.cli import requests
 
 ANSWER_FIELDS = [
@@ -37,7 +37,7 @@ def reason(line: bytes | dict[str, object]) -> str:
 
 
 def test_only_segments_are_needed_and_the_rest_has_the_engines_defaults() -> None:
-    assert parse(segments=["a", None]).fill == FillRequest(("a", None))
+    assert parse(segments=["a", None]).ask == FillRequest(("a", None))
 
 
 def test_every_field_is_read() -> None:
@@ -52,16 +52,16 @@ def test_every_field_is_read() -> None:
         task=None,
     )
     assert request.id == "x"
-    assert request.fill == FillRequest(("a", None, "b", None), "go", True, 7, 12.5)
+    assert request.ask == FillRequest(("a", None, "b", None), "go", True, 7, 12.5)
 
 
 @pytest.mark.parametrize("name", ["language", "single_line", "max_tokens", "deadline_ms"])
 def test_null_is_the_same_as_not_saying_it(name: str) -> None:
-    assert parse(**{"segments": [None], name: None}).fill == FillRequest((None,))
+    assert parse(**{"segments": [None], name: None}).ask == FillRequest((None,))
 
 
 def test_unknown_fields_are_ignored() -> None:
-    assert parse(segments=[None], from_the_future=[1, 2]).fill == FillRequest((None,))
+    assert parse(segments=[None], from_the_future=[1, 2]).ask == FillRequest((None,))
 
 
 @pytest.mark.parametrize(
@@ -88,8 +88,18 @@ def test_unknown_fields_are_ignored() -> None:
         ({"segments": [None], "deadline_ms": False}, "`deadline_ms`"),
         ({"segments": [None], "deadline_ms": -1}, "`deadline_ms` must be between"),
         ({"segments": [None], "deadline_ms": 10**400}, "`deadline_ms` must be between"),
-        ({"segments": [None], "instruction": "make it faster"}, "`instruction`"),
-        ({"segments": ["x"], "task": {"kind": "rewrite"}}, "`task`"),
+        ({"segments": [None], "instruction": "make it faster"}, "`segments` of this task"),
+        ({"segments": ["x"], "task": "rewrite"}, "`task` must be an object"),
+        ({"segments": ["x"], "task": {}}, "`task.kind` is missing"),
+        ({"segments": ["x"], "task": {"kind": "dance"}}, "`task.kind` must be one of rewrite, translate"),
+        ({"segments": ["x"], "task": {"kind": "types", "selection": 1}}, "`task.selection`"),
+        ({"segments": ["x"], "task": {"kind": "types", "selection": True}}, "list of 3"),
+        ({"segments": ["x", "y"], "task": {"kind": "types"}}, "list of 1"),
+        ({"segments": ["\ud800"], "task": {"kind": "types"}}, "half a surrogate pair"),
+        ({"segments": ["x"], "task": {"kind": "translate", "to": 3}}, "`task.to`"),
+        ({"segments": ["x"], "task": {"kind": "repair", "doubtful": [[0, 9]]}}, "`task.doubtful`"),
+        ({"segments": ["x"], "task": {"kind": "repair", "doubtful": 3}}, "`task.doubtful`"),
+        ({"segments": ["x"], "task": {"kind": "rewrite", "strength": "bold"}}, "`task.strength`"),
     ],
 )
 def test_a_wrong_field_is_named_and_the_id_comes_back(fields: dict[str, object], named: str) -> None:
@@ -120,7 +130,7 @@ def test_a_line_that_is_no_request_says_why(line: bytes, named: str) -> None:
 
 
 def test_a_byte_order_mark_in_front_is_no_error() -> None:
-    assert requests.parse_line(b'\xef\xbb\xbf{"segments": [null]}').fill == FillRequest((None,))
+    assert requests.parse_line(b'\xef\xbb\xbf{"segments": [null]}').ask == FillRequest((None,))
 
 
 @given(
@@ -177,3 +187,31 @@ def test_an_answer_has_every_field_in_the_contracts_order() -> None:
 def test_an_error_answer_is_one_line() -> None:
     answer = requests.error_answer(1, "first\n  second")
     assert (answer["status"], answer["reason"], answer["fills"]) == ("error", "first second", [])
+
+
+def test_a_task_is_read_with_its_selection() -> None:
+    asked = parse(
+        language="python",
+        segments=["a\n", "b", "\nc"],
+        task={"kind": "translate", "to": "go", "selection": True, "opening": "func "},
+        max_tokens=9,
+        deadline_ms=5,
+    ).ask
+    assert asked == EditRequest(
+        "translate", "a\nb\nc", "python", Span(2, 3), to="go", opening="func ", max_tokens=9, deadline_ms=5.0
+    )
+
+
+def test_an_instruction_alone_asks_for_a_rewrite_of_everything() -> None:
+    asked = parse(segments=["x=1"], instruction="Call it total.").ask
+    assert asked == EditRequest("rewrite", "x=1", instruction="Call it total.")
+
+
+def test_the_answer_of_an_edit_has_the_whole_text_and_what_changed() -> None:
+    request = EditRequest("rewrite", "a = 1\nb = 2\n", selection=Span(6, 12))
+    result = EditResult("ok", "a = 1\nb = 3\n", 0.5, work=Work(4, 3, 1, 9, 20, 10), ms=2.04)
+    told = requests.edit_answer(7, request, result)
+    assert list(told)[: len(ANSWER_FIELDS)] == ANSWER_FIELDS
+    assert (told["text"], told["fills"]) == ("a = 1\nb = 3\n", ["b = 3\n"])
+    assert told["edits"] == [{"start": 10, "end": 11, "new_text": "3"}]
+    assert (told["tokens"], told["forwards"], told["context_tokens"], told["ms"]) == (4, 3, 20, 2.0)
