@@ -97,7 +97,8 @@ class Joint:
                 segments[at] = again.text
                 better = self._weigh(segments, holes, language, limits)
                 again = replace(again, work=again.work + better.work)
-                kept = better.is_clearly_better_than(likely)
+                refused = filled[index].refusal is not None
+                kept = refused or better.is_clearly_better_than(likely)
                 likely, segments[at] = (better, again.text) if kept else (likely, known)
             filled[index] = replace(
                 again if kept else filled[index],

@@ -44,7 +44,10 @@ _BINDING_NODES = frozenset(
 )
 """Nodes whose direct identifiers are bound."""
 _PATTERNS = frozenset(
-    {"pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern", "parenthesized_expression"}
+    {
+        *("pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern"),
+        *("parenthesized_expression", "tuple", "list"),
+    }
 )
 
 
@@ -68,6 +71,8 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
                 bound.update(_targets(field))
         if kind in _BINDING_NODES:
             bound.update(_targets(node))
+        if kind == "as_pattern" and node.named_children[-1].type == "identifier":
+            bound.add(_text(node.named_children[-1]))
         if kind == "identifier" and _is_use(node):
             used.add(_text(node))
     return frozenset(used - bound - _ALWAYS)
