@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from engine.indentation import indentation_faults
 from engine.languages import Language
 from engine.names import unresolved
 from engine.syntax import error_count
@@ -14,7 +15,7 @@ class Faults:
     """Faults of a text; fewer are better, syntax first.
 
     Attributes:
-        errors: places the grammar could not read.
+        errors: places the grammar could not read, and lines whose indentation cannot be right.
         unknown: names that nothing defines.
     """
 
@@ -28,4 +29,5 @@ class Faults:
 
 def faults_of(text: str, language: Language) -> Faults:
     """The faults of a whole text."""
-    return Faults(error_count(text, language), len(unresolved(text, language)))
+    errors = error_count(text, language) + indentation_faults(text, language)
+    return Faults(errors, len(unresolved(text, language)))

@@ -5,6 +5,7 @@ Knows one hole at a time; how several are weighed against one another is ``engin
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -213,6 +214,9 @@ class Filler:
             return False
         if not request.automatic and not hole.later:
             return True
+        line = (hole.prefix + made.text.rstrip()).rpartition("\n")[2]
+        if request.automatic and re.search(language.opener, line):
+            return False  # the block that is missing is what will be typed next
         return made.faults > faults_of(hole.prefix + hole.suffix, language)
 
     @cached_property
