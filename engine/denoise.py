@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser, Prediction
+from engine.lookup import continuation
 from engine.schedule import DecodeRule, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
@@ -55,12 +56,14 @@ class Task:
         max_tokens: the most tokens to settle.
         stop: see ``StopRule``.
         avoid: what the text should not begin with.
+        hint: tokens of a text that it probably repeats; proposed where they match, and verified.
     """
 
     heal: bytes
     max_tokens: int
     stop: StopRule
     avoid: Sequence[Avoided] = ()
+    hint: Sequence[int] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ def denoise(
     """
     settling = _Settling(codec, task, denoiser.special.end, denoiser.canvas_slots)
     forwards = rows = step = 0
+    settling.copy(rule)
     while settling.stopped is None:
         masks = plan_masks(settling.canvas.proposed_confidence, rule)
         prediction = denoiser.predict(settling.canvas, masks, cancel)
@@ -117,7 +121,7 @@ def denoise(
         rows += prediction.rows
         step += 1
         n_agreed = settling.verify(prediction, rule)
-        if settling.stopped is None:
+        if settling.stopped is None and not settling.copy(rule):
             settling.propose(*denoiser.draft(prediction.drafts[n_agreed], settling.canvas.settled), rule)
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
@@ -162,6 +166,20 @@ class _Settling:
                 self._settle(token, probable)
                 if self.stopped is not None:
                     return
+        self._put(run, chances, rule)
+
+    def copy(self, rule: DecodeRule) -> bool:
+        """Propose what follows in the task's hint, always to be verified; whether there is something."""
+        if not self._task.hint or not rule.agreement:
+            return False
+        copied = continuation(self.canvas.settled, self._task.hint)
+        chances = [copied.chance] * len(copied.tokens)
+        if worth_verifying(chances, rule):
+            self._put(list(copied.tokens), chances, rule)
+        return bool(self.canvas.proposed)
+
+    def _put(self, run: list[int], chances: list[float], rule: DecodeRule) -> None:
+        """Propose as much of a run as is worth verifying."""
         # The base settles one token more than stands.
         kept = max(min(worth_verifying(chances, rule), self._room() - 1), 0)
         if kept >= self.canvas.n_open:

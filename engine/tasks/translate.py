@@ -1,0 +1,210 @@
+"""The task ``translate``: a text, or a selection in it, to the same in another programming language.
+
+Long texts are translated item by item, with what the items are to be called and the signatures translated
+already in sight. What does not parse in the target is asked for once more, then marked and said.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from engine import languages
+from engine.brackets import pieces
+from engine.chat import Turn
+from engine.denoise import StopRule
+from engine.errors import UsageError
+from engine.languages import BlockStyle, Language
+from engine.syntax import error_count
+from engine.tasks import Edited, glossary, mean_confidence, refused
+from engine.tasks.answers import Answer, ask, fence_for, fenced
+from engine.tasks.assembly import assemble
+from engine.tasks.excerpt import Excerpt
+from engine.tasks.parts import split
+from engine.text import newline_of
+from engine.types import EditRequest, Span
+from engine.workbench import Workbench
+
+TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
+"""LSP identifiers of what can be translated to and from."""
+
+PART_CHARS = 1_500
+"""Neighbouring items are translated together up to this length."""
+
+SPARE_TOKENS = 256
+"""A translation may have twice the tokens of its source, and this many more."""
+
+MAX_SIGNATURES = 12
+
+MAX_TOKEN_CHARS = 64
+
+_SYSTEM = "You are a helpful assistant that translates code faithfully."
+
+
+@dataclass(frozen=True, slots=True)
+class _Pair:
+    """From what to what."""
+
+    source: Language
+    target: Language
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part in the target language.
+
+    Attributes:
+        text: what was made of it; marked with a comment where it cannot be used.
+        confidence: of what was written.
+        complaint: what is wrong with it; None where it parses.
+    """
+
+    text: str
+    confidence: float
+    complaint: str | None = None
+
+
+def run(bench: Workbench, request: EditRequest) -> Edited:
+    """Translate the text or what is selected.
+
+    Raises:
+        UsageError: one of the languages is not known.
+        ArtifactError: the model cannot follow instructions.
+        Cancelled: asked to stop.
+    """
+    pair = _Pair(_known(request.language, "from"), _known(request.to or "", "to"))
+    if pair.source == pair.target:
+        return refused(f"the text is {pair.target.title} already")
+    whole = Excerpt.of(request.text, request.span)
+    if not whole.shown:
+        return refused("there is nothing to translate")
+    spans = [request.span] if request.opening else _items(request, pair.source)
+    parts: list[_Part] = []
+    complaints: list[str] = []
+    for span in spans:
+        excerpt = Excerpt.of(request.text, span)
+        if not excerpt.shown:
+            continue
+        parts.append(_translated(bench, request, excerpt, pair, [part.text for part in parts]))
+        if (complaint := parts[-1].complaint) is not None:
+            complaints.append(complaint if len(spans) == 1 else f"{_lines(request.text, span)}: {complaint}")
+    written = [part.confidence for part in parts if part.confidence]
+    if not written:
+        return refused(complaints[0])
+    reason = f"not translated well: {'; '.join(complaints)}" if complaints else None
+    confidence = mean_confidence(written)
+    if request.selection is not None:
+        text = whole.put_back("\n\n".join(part.text.strip("\n") for part in parts))
+        return Edited(text, (request.span,), reason=reason, confidence=confidence)
+    text = parts[0].text if request.opening else assemble([part.text for part in parts], pair.target)
+    text = text.replace("\n", newline_of(request.text))
+    return Edited(text, None, reason=reason, confidence=confidence)
+
+
+def _known(language_id: str, way: str) -> Language:
+    language = languages.by_id(language_id)
+    if language.id not in TARGETS:
+        named = f"{language_id} is no language" if language_id else "there is no language"
+        raise UsageError(f"{named} to translate {way}", f"Choose among {', '.join(TARGETS)}.")
+    return language
+
+
+def _items(request: EditRequest, source: Language) -> list[Span]:
+    return split(request.text, request.span, source, PART_CHARS, deep=False)
+
+
+def _translated(
+    bench: Workbench, request: EditRequest, excerpt: Excerpt, pair: _Pair, done: list[str]
+) -> _Part:
+    """One part, asked for once more in other words where the first answer does not parse."""
+    best: Answer | None = None
+    complaint = ""
+    for again in (False, True):
+        room = request.max_tokens - bench.work.tokens
+        if bench.deadline.passed or room < 1:
+            complaint = complaint or ("stopped at the deadline" if room >= 1 else "stopped at max_tokens")
+            break
+        fence = fence_for(excerpt.shown)
+        answer = ask(
+            bench,
+            _question(request, excerpt, pair, done, fence, again=again),
+            pair.target,
+            fence=fence,
+            opening=request.opening,
+            stop=_closed(request.opening, pair.target),
+            max_tokens=min(2 * len(bench.codec.encode(excerpt.shown)) + SPARE_TOKENS, room),
+            hint=excerpt.shown,
+        )
+        text = request.opening + answer.text
+        n_errors = error_count(text, pair.target)
+        if answer.complaint is None and text.strip() and not n_errors:
+            return _Part(text, answer.confidence)
+        complaint = answer.complaint or f"does not parse as {pair.target.title}"
+        if best is None and answer.text.strip():
+            best = answer
+    return _marked(request.opening, excerpt, best, complaint, pair.target)
+
+
+def _question(
+    request: EditRequest, excerpt: Excerpt, pair: _Pair, done: list[str], fence: str, *, again: bool
+) -> list[Turn]:
+    title = pair.target.title
+    block = fenced(excerpt.shown, pair.source, fence)
+    if again:
+        ask_for = f"Rewrite this {pair.source.title} code in {title}. Answer with complete, valid {title} code only."
+    else:
+        ask_for = f"Translate this {pair.source.title} code to {title}. Write the {title} code only."
+    lines = [ask_for]
+    if not request.opening:
+        called = glossary.names(request.text, pair.source, pair.target)
+        here = [f"`{name}` becomes `{new}`" for name, new in called.items() if name in excerpt.shown]
+        lines += [f"Names: {', '.join(here)}."] if here else []
+        known = [line for text in done for line in glossary.signatures(text, pair.target)][-MAX_SIGNATURES:]
+        if known:
+            translated = fenced("\n".join(known), pair.target, fence)
+            lines.append(
+                f"These are in the {title} file already, so do not write them again:\n{translated}\n"
+            )
+    asked = "\n".join(lines)
+    return [Turn("system", _SYSTEM), Turn("user", f"{asked}\n\n{block}")]
+
+
+def _marked(opening: str, excerpt: Excerpt, best: Answer | None, complaint: str, target: Language) -> _Part:
+    """A part that cannot be used as it is, with a comment that says so."""
+    mark = target.line_comment
+    if best is not None and opening:
+        return _Part(f"{opening}{best.text.rstrip()}\n{mark} Unmask: {complaint}", best.confidence, complaint)
+    if best is not None:
+        return _Part(f"{mark} Unmask: {complaint}\n{best.text.strip()}", best.confidence, complaint)
+    old = "\n".join(f"{mark} {line}".rstrip() for line in excerpt.shown.split("\n"))
+    return _Part(f"{mark} Unmask: not translated: {complaint}\n{old}", 0.0, complaint)
+
+
+def _closed(opening: str, target: Language) -> StopRule | None:
+    """Ends an answer behind the brace that closes what the opening opened."""
+    n_open = _depth(opening, target)
+    if target.block is not BlockStyle.BRACE or n_open < 1:
+        return None
+
+    def stop(text: str) -> int | None:
+        if "}" not in text[-MAX_TOKEN_CHARS:]:  # asked after every token: an earlier one was seen
+            return None
+        depth = n_open
+        for kind, _, end_char in pieces(text, target):
+            depth += (kind == "{") - (kind == "}")
+            if depth == 0:
+                return end_char
+        return None
+
+    return stop
+
+
+def _depth(code: str, language: Language) -> int:
+    kinds = [kind for kind, _, _ in pieces(code, language)]
+    return kinds.count("{") - kinds.count("}")
+
+
+def _lines(text: str, span: Span) -> str:
+    """The lines a span is on, for people."""
+    first = text.count("\n", 0, span.start_char) + 1
+    last = first + text.rstrip().count("\n", span.start_char, max(span.end_char - 1, span.start_char))
+    return f"lines {first}–{last}" if last > first else f"line {first}"
