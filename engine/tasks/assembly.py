@@ -6,6 +6,7 @@ here. Reads items with tree-sitter; a part that does not parse is taken as it is
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -28,6 +29,7 @@ _JAVA_TYPES = frozenset(
     {"class_declaration", "interface_declaration", "enum_declaration", "record_declaration"}
 )
 _CLASS = "Main"
+_GO_IMPORT = re.compile(r"import\s+(?:([\w.]+)\s+)?\"([^\"]+)\"")
 
 
 @dataclass
@@ -39,24 +41,26 @@ class _File:
     defined: set[str] = field(default_factory=set)
 
 
-def assemble(parts: Sequence[str], language: Language) -> str:
+def assemble(parts: Sequence[str], language: Language, *, without: frozenset[str] = frozenset()) -> str:
     r"""One file of some parts, lines ended by ``\n``.
 
     Args:
         parts: texts in the same language, in order.
         language: theirs.
+        without: names of functions at the top that are left out.
     """
-    if len(parts) == 1:
+    if len(parts) == 1 and not without:
         return parts[0].strip("\n") + "\n"
     if language.id == "java":
         parts = _merged([_in_class(part, language) for part in parts], language)
-    file = _File()
+    file = _File(defined=set(without))
     for part in parts:
         _add(file, part, language)
     head = list(dict.fromkeys(line for text in file.head for line in _single(text, language)))
     if language.id == "go":
         packages = [line for line in head if line.startswith("package ")] or ["package main"]
-        imports = [line for line in head if not line.startswith("package ")]
+        body = "\n".join(file.body)
+        imports = [line for line in head if not line.startswith("package ") and _is_used(line, body)]
         head = [packages[0], *([""] if imports else []), *imports]
     gap = "\n\n\n" if language.id == "python" else "\n\n"
     return gap.join(text for text in ("\n".join(head), *file.body) if text.strip()) + "\n"
@@ -95,9 +99,24 @@ def _single(text: str, language: Language) -> list[str]:
     return [text]
 
 
+def _is_used(line: str, body: str) -> bool:
+    """Whether an import of Go is used: one too many does not compile."""
+    match = _GO_IMPORT.search(line)
+    if match is None or match[1] in ("_", "."):
+        return True
+    name = match[1] or re.sub(r"/v\d+$", "", match[2]).rpartition("/")[2]
+    return re.search(rf"\b{re.escape(name)}\.", body) is not None
+
+
 def _defined(node: Node) -> str | None:
     """What an item at the top of a file defines; None where that cannot be said."""
     node = node.child_by_field_name("definition") or node.child_by_field_name("declaration") or node
+    if node.type == "method_declaration" and node.text is not None:  # Go: a method of some type
+        return " ".join(node.text.decode("utf-8", "replace").partition("{")[0].split())
+    if node.type == "type_declaration" and node.named_child_count == 1:
+        node = node.named_children[0]
+        name = node.child_by_field_name("name")
+        return None if name is None or name.text is None else name.text.decode("utf-8", "replace")
     if not any(kind in node.type for kind in ("function", "class", "struct", "enum", "interface", "trait")):
         return None
     inner = node

@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 MAX_SIGNATURE_CHARS = 160
 
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+")
+_CONSTANT = re.compile(
+    r"^(?:(?:export|pub|public|private|static|final|const|let|var)\s+)*(?:\w+\s+)?([A-Z][A-Z0-9_]{2,})\s*(?::[^=\n]+)?=[^=]",
+    re.MULTILINE,
+)
 _FUNCTIONS = ("function", "method", "constructor")
 _TYPES = ("class", "struct", "interface", "enum", "trait", "impl", "type", "namespace", "module")
 
@@ -62,6 +66,30 @@ def names(text: str, source: Language, target: Language) -> dict[str, str]:
         if name and any(kind in node.type for kind in _FUNCTIONS) and renamed(name, target) != name:
             found[name] = renamed(name, target)
     return found
+
+
+def missing(source_text: str, source: Language, translation: str) -> list[str]:
+    """The functions, types and constants that a text defines and a translation of it does not speak of."""
+    said = _bare(translation)
+    defined = [*_outer_names(source_text, source), *_CONSTANT.findall(source_text)]
+    return [name for name in dict.fromkeys(defined) if _bare(name) not in said]
+
+
+def _outer_names(text: str, language: Language) -> list[str]:
+    """What a text defines outside of functions."""
+    found, end_byte = [], -1
+    for node in _definitions(text, language):
+        if node.start_byte < end_byte:
+            continue
+        if not any(kind in node.type for kind in _TYPES):
+            end_byte = node.end_byte
+        found.append(_name(node))
+    return [name for name in found if name and not name.startswith("__")]
+
+
+def _bare(text: str) -> str:
+    """A text without what conventions of naming change."""
+    return text.replace("_", "").lower()
 
 
 def signatures(text: str, language: Language) -> list[str]:

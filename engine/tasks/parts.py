@@ -45,8 +45,9 @@ def _split_node(text: str, syntax: Syntax, node: Node, span: Span, max_chars: in
     holder: Node | None = node
     starts: list[int] = []
     while holder is not None:
-        starts = [at for at in _item_starts(text, syntax, holder) if span.start_char < at < span.end_char]
-        if starts or not deep:
+        items = _item_starts(text, syntax, holder)
+        starts = [at for at in items if span.start_char < at < span.end_char]
+        if (starts and len(items) > 1) or not deep:
             break
         holder = _largest(holder)
     found: list[Span] = []

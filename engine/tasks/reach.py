@@ -42,7 +42,9 @@ def end_rule(excerpt: Excerpt, language: Language) -> StopRule:
 
     def ends(text: str) -> int | None:
         lines = text.split("\n")
-        filled = [(at, line.rstrip()) for at, line in enumerate(lines[:-1]) if line.strip()]  # the last is open
+        filled = [
+            (at, line.rstrip()) for at, line in enumerate(lines[:-1]) if line.strip()
+        ]  # the last is open
         if not filled:
             return None
         at, newest = filled[-1]

@@ -6,6 +6,7 @@ already in sight. What does not parse in the target is asked for once more, then
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from engine import languages
@@ -27,8 +28,8 @@ from engine.workbench import Workbench
 TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
 """LSP identifiers of what can be translated to and from."""
 
-PART_CHARS = 1_500
-"""Neighbouring items are translated together up to this length."""
+PART_CHARS = 700
+"""Neighbouring items are translated together up to this length; small models leave some of more out."""
 
 SPARE_TOKENS = 256
 """A translation may have twice the tokens of its source, and this many more."""
@@ -36,6 +37,12 @@ SPARE_TOKENS = 256
 MAX_SIGNATURES = 12
 
 MAX_TOKEN_CHARS = 64
+
+_MAIN = re.compile(r"\bmain\b|__main__")
+_EXPORTS = re.compile(r"^(?:module\.)?exports\s*=\s*(?:\{[^{}]*\}|\w+);?[^\S\n]*$", re.MULTILINE)
+_MAIN_BEGINS = re.compile(
+    r"^(?:func|fn|int|void|async function|function|def) main\(|^if __name__\b", re.MULTILINE
+)
 
 _SYSTEM = "You are a helpful assistant that translates code faithfully."
 
@@ -95,7 +102,11 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     if request.selection is not None:
         text = whole.put_back("\n\n".join(part.text.strip("\n") for part in parts))
         return Edited(text, (request.span,), reason=reason, confidence=confidence)
-    text = parts[0].text if request.opening else assemble([part.text for part in parts], pair.target)
+    text = parts[0].text
+    if not request.opening:
+        has_main = _MAIN.search(request.text) is not None
+        unwanted = frozenset() if has_main or pair.target.id == "java" else frozenset({"main"})
+        text = assemble([part.text for part in parts], pair.target, without=unwanted)
     text = text.replace("\n", newline_of(request.text))
     return Edited(text, None, reason=reason, confidence=confidence)
 
@@ -117,7 +128,10 @@ def _translated(
 ) -> _Part:
     """One part, asked for once more in other words where the first answer does not parse."""
     best: Answer | None = None
-    complaint = ""
+    best_parses, complaint = False, ""
+    source = _asked_text(excerpt, pair)
+    if not source.strip():
+        return _Part("", 0.0)
     for again in (False, True):
         room = request.max_tokens - bench.work.tokens
         if bench.deadline.passed or room < 1:
@@ -126,29 +140,36 @@ def _translated(
         fence = fence_for(excerpt.shown)
         answer = ask(
             bench,
-            _question(request, excerpt, pair, done, fence, again=again),
+            _question(request, source, pair, done, fence, again=again),
             pair.target,
             fence=fence,
             opening=request.opening,
-            stop=_closed(request.opening, pair.target),
-            max_tokens=min(2 * len(bench.codec.encode(excerpt.shown)) + SPARE_TOKENS, room),
-            hint=excerpt.shown,
+            stop=_end_rule(request, pair.target),
+            max_tokens=min(2 * len(bench.codec.encode(source)) + SPARE_TOKENS, room),
+            hint=source,
         )
         text = request.opening + answer.text
-        n_errors = error_count(text, pair.target)
-        if answer.complaint is None and text.strip() and not n_errors:
+        if not answer.text.strip():
+            complaint = answer.complaint or "the answer is empty"
+            continue
+        left_out = [] if request.opening else glossary.missing(source, pair.source, text)
+        parses = answer.complaint is None and not error_count(text, pair.target)
+        if parses and not left_out:
             return _Part(text, answer.confidence)
-        complaint = answer.complaint or f"does not parse as {pair.target.title}"
-        if best is None and answer.text.strip():
-            best = answer
+        # A second answer is only better than the first if it parses where that did not.
+        if best is None or (parses and not best_parses):
+            best, best_parses = answer, parses
+            complaint = answer.complaint or f"does not parse as {pair.target.title}"
+            if parses:
+                complaint = f"{', '.join(left_out)} left out"
     return _marked(request.opening, excerpt, best, complaint, pair.target)
 
 
 def _question(
-    request: EditRequest, excerpt: Excerpt, pair: _Pair, done: list[str], fence: str, *, again: bool
+    request: EditRequest, source: str, pair: _Pair, done: list[str], fence: str, *, again: bool
 ) -> list[Turn]:
     title = pair.target.title
-    block = fenced(excerpt.shown, pair.source, fence)
+    block = fenced(source, pair.source, fence)
     if again:
         ask_for = f"Rewrite this {pair.source.title} code in {title}. Answer with complete, valid {title} code only."
     else:
@@ -156,7 +177,7 @@ def _question(
     lines = [ask_for]
     if not request.opening:
         called = glossary.names(request.text, pair.source, pair.target)
-        here = [f"`{name}` becomes `{new}`" for name, new in called.items() if name in excerpt.shown]
+        here = [f"`{name}` becomes `{new}`" for name, new in called.items() if name in source]
         lines += [f"Names: {', '.join(here)}."] if here else []
         known = [line for text in done for line in glossary.signatures(text, pair.target)][-MAX_SIGNATURES:]
         if known:
@@ -166,6 +187,27 @@ def _question(
             )
     asked = "\n".join(lines)
     return [Turn("system", _SYSTEM), Turn("user", f"{asked}\n\n{block}")]
+
+
+def _asked_text(excerpt: Excerpt, pair: _Pair) -> str:
+    """What of an excerpt has a meaning in the target: CommonJS exports have none."""
+    if "script" in pair.source.id and "script" not in pair.target.id:
+        return _EXPORTS.sub("", excerpt.shown).strip("\n")
+    return excerpt.shown
+
+
+def _end_rule(request: EditRequest, target: Language) -> StopRule | None:
+    """Where a translation ends, besides at its fence; None where nowhere else."""
+    if request.opening:
+        return _closed(request.opening, target)
+    if _MAIN.search(request.text) is not None:
+        return None
+
+    def before_main(text: str) -> int | None:
+        match = _MAIN_BEGINS.search(text)
+        return match.start() if match is not None and text[: match.start()].strip() else None
+
+    return before_main
 
 
 def _marked(opening: str, excerpt: Excerpt, best: Answer | None, complaint: str, target: Language) -> _Part:
