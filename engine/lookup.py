@@ -1,8 +1,8 @@
-"""A text that is mostly copied to a draft of it: what stands in the old text behind the place reached so far.
+"""A text that is mostly copied to a draft of it: what follows in the old text behind the place reached.
 
-An edit repeats most of what it edits. The latest tokens are looked up in a hint, and what follows them there is
-proposed; the base verifies it like any other draft, so a wrong proposal costs rows and never changes the
-text. Pure functions of token ids (the idea is prompt lookup decoding; the code is ours).
+An edit repeats most of what it edits. The latest tokens are looked up in a hint, and what follows them there
+is proposed; the base verifies it like any other draft, so a wrong proposal costs rows and never changes the
+text. Pure functions of token ids. The idea is known as prompt lookup decoding.
 """
 
 from __future__ import annotations

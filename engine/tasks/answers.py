@@ -1,4 +1,4 @@
-"""A question about code to the code that answers it: the fence around it, its end, and answers that go astray.
+"""A question about code to the code that answers it: its fence, its end, and answers that go astray.
 
 Knows no task. What to ask, and what to make of the answer, is the task's matter.
 """

@@ -1,4 +1,4 @@
-"""Parts of a file that were translated one by one to one file: imports once, at the top; nothing defined twice.
+"""Parts of a file that were translated one by one to one file: imports at the top, nothing defined twice.
 
 What a part cannot stand without in its language (Go's package clause, Java's class around methods) is made
 here. Reads items with tree-sitter; a part that does not parse is taken as it is. Knows no model.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cached_property
-from os.path import commonprefix
 
 from engine.text import newline_of
 from engine.types import Span
@@ -50,19 +49,19 @@ class Excerpt:
 
     @property
     def before(self) -> str:
-        """The text before, its lines ended by ``\\n``; white space that begins the selection's line left out."""
+        r"""The text before, lines ended by ``\n``, without white space that begins the selection's line."""
         return _LINE_END.sub(
             "\n", self.text[: self._line_start if self.starts_line else self.span.start_char]
         )
 
     @property
     def inside(self) -> str:
-        """The selection as it stands, its lines ended by ``\\n``, the white space that begins its line with it."""
+        r"""The selection as it stands, lines ended by ``\n``, with white space that begins its line."""
         return "\n".join(self._lines)
 
     @property
     def after(self) -> str:
-        """The text after, its lines ended by ``\\n``."""
+        r"""The text after, lines ended by ``\n``."""
         return _LINE_END.sub("\n", self.text[self.span.end_char :])
 
     @cached_property
@@ -74,7 +73,7 @@ class Excerpt:
     def margin(self) -> str:
         """The indentation that all its lines have."""
         lines = self._lines if self.starts_line else self._lines[1:]
-        return commonprefix([_indent(line) for line in lines if line.strip()])
+        return _common([_indent(line) for line in lines if line.strip()])
 
     def put_back(self, answer: str, *, in_place: bool = False) -> str:
         """The whole text with an answer in the place of the selection.
@@ -154,10 +153,18 @@ def _dedented(answer: str, *, keep: bool) -> list[str]:
         del lines[0]
     while lines and not lines[-1]:
         del lines[-1]
-    margin = "" if keep else commonprefix([_indent(line) for line in lines if line])
+    margin = "" if keep else _common([_indent(line) for line in lines if line])
     if lines:
         lines[-1] = lines[-1].rstrip()
     return [line[len(margin) :] if line else "" for line in lines] or [""]
+
+
+def _common(indents: list[str]) -> str:
+    """The longest start that all have; white space of different kinds is not the same."""
+    common = min(indents, key=len, default="")
+    while not all(indent.startswith(common) for indent in indents):
+        common = common[:-1]
+    return common
 
 
 def indent_width(line: str) -> int:

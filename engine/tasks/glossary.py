@@ -1,4 +1,4 @@
-"""What a text defines to what a translation of it calls the same: names by the target's convention, signatures.
+"""What a text defines to what a translation of it calls the same: names and signatures.
 
 Reads definitions with tree-sitter. Knows no model and no task.
 """

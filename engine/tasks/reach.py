@@ -1,7 +1,7 @@
-"""An excerpt to the rule that ends its rewriting: the answer goes on in the file, and must stop where the rest begins.
+"""An excerpt to the rule that ends its rewriting: where the answer, going on in the file, reaches the rest.
 
-The model writes on from what stands before the selection, so it also writes what stands behind it. It has come
-to the end where it reaches the lines behind, leaves the block of the selection, or begins an example
+The model writes on from what stands before the selection, so it also writes what stands behind it. It has
+come to the end where it reaches the lines behind, leaves the block of the selection, or begins an example
 of its own. Pure functions of text.
 """
 

@@ -41,14 +41,14 @@ _SYSTEM = "You are a careful programmer. You answer with code only."
 _SYSTEM_PROSE = "You are a careful editor. You answer with the edited text only."
 
 _STRENGTHS: dict[Strength, str] = {
-    "restyle": "Improve the style of this code: formatting, idioms, readability. Keep all names, and keep exactly "
-    "what it does.",
+    "restyle": "Improve the style of this code: formatting, idioms, readability. Keep all names, and keep "
+    "exactly what it does.",
     "rework": "Rework this code so that it is simpler and clearer. Keep its interface and what it does.",
     "rewrite": "Rewrite this code from scratch in a better way. It must do the same.",
 }
 _PROSE_STRENGTHS: dict[Strength, str] = {
     "restyle": "Correct the spelling, grammar and punctuation of this text. Keep its wording and its markup.",
-    "rework": "Improve the wording of this text so that it is clear and correct. Keep its meaning and its markup.",
+    "rework": "Improve the wording of this text so that it is clear and right. Keep its meaning and markup.",
     "rewrite": "Rewrite this text so that it says the same in a better way. Keep its markup.",
 }
 

@@ -171,7 +171,9 @@ def _question(
     title = pair.target.title
     block = fenced(source, pair.source, fence)
     if again:
-        ask_for = f"Rewrite this {pair.source.title} code in {title}. Answer with complete, valid {title} code only."
+        ask_for = (
+            f"Rewrite this {pair.source.title} code in {title}. Write complete, valid {title} code only."
+        )
     else:
         ask_for = f"Translate this {pair.source.title} code to {title}. Write the {title} code only."
     lines = [ask_for]
@@ -227,12 +229,16 @@ def _closed(opening: str, target: Language) -> StopRule | None:
     if target.block is not BlockStyle.BRACE or n_open < 1:
         return None
 
+    ends_in_semicolon = target.id == "cpp" and re.search(r"\b(?:class|struct)\b", opening) is not None
+
     def stop(text: str) -> int | None:
         if "}" not in text[-MAX_TOKEN_CHARS:]:  # asked after every token: an earlier one was seen
             return None
         depth = n_open
         for kind, _, end_char in pieces(text, target):
             depth += (kind == "{") - (kind == "}")
+            if depth == 0 and ends_in_semicolon:
+                return end_char + text.startswith(";", end_char) if text[end_char:] else None
             if depth == 0:
                 return end_char
         return None

@@ -1,7 +1,7 @@
 """Go with tests in testify's words to a Go program that needs nothing but the standard library.
 
-Imports are made from what is used, as an editor's tool would: in Go one too many does not compile. The assertions are a
-stand-in of our own, of which HumanEval-X needs one.
+Imports are made from what is used, as an editor's tool would: in Go one too many does not compile. The
+assertions are a stand-in of our own, of which HumanEval-X needs one.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """EditEval: a piece of Python and an instruction to the piece as it was asked for, judged by its tests.
 
-Reads the fields of the set: ``instruction``, ``input`` (what is to be changed), ``test`` (defines ``check``), and in
-some ``context``, a program with ``{{Code}}`` where the changed piece stands: what surrounds it, or a text that the
-tests look at. Everything asked goes through the task ``rewrite``.
+Reads the fields of the set: ``instruction``, ``input`` (what is to be changed), ``test`` (defines ``check``),
+and in some ``context``, a program with ``{{Code}}`` where the changed piece stands: what surrounds it, or a
+text that the tests look at. Everything asked goes through the task ``rewrite``.
 """
 
 from __future__ import annotations

@@ -29,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--instruction",
         metavar="TEXT",
-        help="what to change, in words; means the task rewrite if none is named",
+        help="what to change, in words; without --task, a rewrite",
     )
     group.add_argument(
         "--strength", choices=get_args(Strength), help="rewrite without an instruction: how much may change"

@@ -46,8 +46,12 @@ Every mode is asked the same cases; left_to_right, the base alone, is always amo
 run in a child process with bounds on time, memory and files, without network."""
 
 _DEFAULT_TOKENS = {
-    **{"infilling": 128, "joint": 64, "heldout": 192, "repair": 48},
-    **{"translate": 512, "instructions": 1024},
+    "infilling": 128,
+    "joint": 64,
+    "heldout": 192,
+    "repair": 48,
+    "translate": 512,
+    "instructions": 1024,
 }
 _OF_CORPUS = ("heldout", "repair")
 

@@ -26,8 +26,8 @@ A hole is a cursor (--at), a range of lines (--lines), or each mark `<hole>` in 
 the holes changes, byte for byte. The file itself changes with --write only. Where the model has nothing
 good enough to give, nothing is printed or written, the reason goes to stderr, and the exit code is 1.
 
-An edit (--task) is of the whole file, of the lines of --lines, or at the cursor of --at. A file that is translated
-with --write is written beside the old one, with the extension of its language, and never over another."""
+An edit (--task) is of the whole file, of the lines of --lines, or at the cursor of --at. With --write, a file
+that is translated is written beside the old one, with its own extension, and never over another."""
 
 EPILOG = """\
 examples:

@@ -1,4 +1,4 @@
-"""Drafts copied from a hint: where the place is found again, and that they change passes and never the text."""
+"""Drafts copied from a hint: where the place is found again, and that the text never changes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Excerpts, parts and ends: what is shown, what is put back, where a text is cut and where an answer stops."""
+"""Excerpts, parts, ends: what is shown and put back, where a text is cut, where an answer stops."""
 
 from __future__ import annotations
 
