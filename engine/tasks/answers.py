@@ -20,6 +20,11 @@ MAX_REPEATS = 8
 MAX_STRETCH = 6
 """The most lines of such a stretch."""
 
+MAX_ASKED_CHARS = 12_000
+"""Code that is longer and cannot be cut is not asked about."""
+
+TOO_LONG = "too long to be asked about, and cannot be cut"
+
 _FENCE = re.compile(r"`{3,}")
 
 

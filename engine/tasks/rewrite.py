@@ -13,7 +13,7 @@ from engine.chat import Turn
 from engine.languages import PLAINTEXT, Language
 from engine.syntax import error_count, parse
 from engine.tasks import Edited, mean_confidence, refused
-from engine.tasks.answers import Answer, ask, fence_for, fenced
+from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.excerpt import Excerpt
 from engine.tasks.parts import split
 from engine.tasks.reach import end_rule
@@ -138,6 +138,8 @@ def _by_parts(bench: Workbench, request: EditRequest, span: Span, wish: _Wish, m
 
 def _rewritten(bench: Workbench, excerpt: Excerpt, wish: _Wish, max_tokens: int, *, n_parts: int) -> _Tried:
     """One part, asked for once more in other words where the first answer is of no use."""
+    if len(excerpt.inside) > MAX_ASKED_CHARS:
+        return _Tried(None, 0.0, TOO_LONG)
     tried = _Tried(None, 0.0, None)
     for again in (False, True):
         if bench.deadline.passed:

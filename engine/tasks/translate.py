@@ -17,7 +17,7 @@ from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
 from engine.syntax import error_count
 from engine.tasks import Edited, glossary, mean_confidence, refused
-from engine.tasks.answers import Answer, ask, fence_for, fenced
+from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
 from engine.tasks.excerpt import Excerpt
 from engine.tasks.parts import split
@@ -132,6 +132,8 @@ def _translated(
     source = _asked_text(excerpt, pair)
     if not source.strip():
         return _Part("", 0.0)
+    if len(source) > MAX_ASKED_CHARS:
+        return _marked(request.opening, excerpt, None, TOO_LONG, pair.target)
     for again in (False, True):
         room = request.max_tokens - bench.work.tokens
         if bench.deadline.passed or room < 1:

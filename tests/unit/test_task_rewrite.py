@@ -10,6 +10,7 @@ from engine.engine import Engine
 from engine.errors import ArtifactError, Cancelled
 from engine.fake import FakeDenoiser
 from engine.tasks import rewrite
+from engine.tasks.answers import TOO_LONG
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, EditRequest, EditResult, Span
 
@@ -132,6 +133,11 @@ def test_limits_are_kept() -> None:
     fake = Sayings("y = 1\n" * 99)
     result = edit(fake, "x = 1\n")
     assert (result.status, result.reason) == ("refused", "the answer repeats itself")
+
+
+def test_one_endless_line_is_not_asked_about() -> None:
+    result = edit(Sayings("y"), f"x = '{'a' * 20_000}'\n")
+    assert (result.status, result.reason) == ("refused", TOO_LONG)
 
 
 def test_a_cancelled_request_ends() -> None:

@@ -12,6 +12,7 @@ from engine.errors import UsageError
 from engine.fake import FakeDenoiser
 from engine.syntax import error_count
 from engine.tasks import glossary, translate
+from engine.tasks.answers import TOO_LONG
 from engine.tasks.assembly import assemble
 from engine.types import EditRequest, EditResult, Span
 from tests.unit.test_task_rewrite import Sayings
@@ -119,6 +120,11 @@ def test_limits_are_kept() -> None:
     assert (result.status, result.text, result.reason) == ("refused", PY, "stopped at the deadline")
     result = run(Sayings("let x = 1;\nlet f;"), max_tokens=5)
     assert result.work.tokens == 5 and result.reason == "not translated well: stopped at max_tokens"
+
+
+def test_one_endless_line_is_not_asked_about() -> None:
+    result = run(Sayings("y"), f"x = '{'a' * 20_000}'\n")
+    assert result.status == "refused" and result.reason == TOO_LONG
 
 
 def test_a_main_of_its_own_and_common_js_exports_are_left_out() -> None:
