@@ -71,8 +71,12 @@ def names(text: str, source: Language, target: Language) -> dict[str, str]:
 def missing(source_text: str, source: Language, translation: str) -> list[str]:
     """The functions, types and constants that a text defines and a translation of it does not speak of."""
     said = _bare(translation)
-    defined = [*_outer_names(source_text, source), *_CONSTANT.findall(source_text)]
-    return [name for name in dict.fromkeys(defined) if _bare(name) not in said]
+    outer = dict.fromkeys(_outer_names(source_text, source))
+    constants = dict.fromkeys(_CONSTANT.findall(source_text))
+    return [
+        *(name for name in outer if _bare(name) not in said),
+        *(name for name in constants if not re.search(rf"\b{_bare(name)}\b[^=\n;]*=(?!=)", said)),
+    ]
 
 
 def _outer_names(text: str, language: Language) -> list[str]:

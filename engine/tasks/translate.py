@@ -28,7 +28,7 @@ from engine.workbench import Workbench
 TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
 """LSP identifiers of what can be translated to and from."""
 
-PART_CHARS = 700
+PART_CHARS = 450
 """Neighbouring items are translated together up to this length; small models leave some of more out."""
 
 SPARE_TOKENS = 256
@@ -97,9 +97,9 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     written = [part.confidence for part in parts if part.confidence]
     if not written:
         return refused(complaints[0])
-    reason = f"not translated well: {'; '.join(complaints)}" if complaints else None
     confidence = mean_confidence(written)
     if request.selection is not None:
+        reason = _reason(complaints)
         text = whole.put_back("\n\n".join(part.text.strip("\n") for part in parts))
         return Edited(text, (request.span,), reason=reason, confidence=confidence)
     text = parts[0].text
@@ -107,8 +107,14 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
         has_main = _MAIN.search(request.text) is not None
         unwanted = frozenset() if has_main or pair.target.id == "java" else frozenset({"main"})
         text = assemble([part.text for part in parts], pair.target, without=unwanted)
+    if not complaints and error_count(text, pair.target):
+        complaints.append(f"the whole does not parse as {pair.target.title}")
     text = text.replace("\n", newline_of(request.text))
-    return Edited(text, None, reason=reason, confidence=confidence)
+    return Edited(text, None, reason=_reason(complaints), confidence=confidence)
+
+
+def _reason(complaints: list[str]) -> str | None:
+    return f"not translated well: {'; '.join(complaints)}" if complaints else None
 
 
 def _known(language_id: str, way: str) -> Language:
@@ -184,11 +190,9 @@ def _question(
         here = [f"`{name}` becomes `{new}`" for name, new in called.items() if name in source]
         lines += [f"Names: {', '.join(here)}."] if here else []
         known = [line for text in done for line in glossary.signatures(text, pair.target)][-MAX_SIGNATURES:]
-        if known:
-            translated = fenced("\n".join(known), pair.target, fence)
-            lines.append(
-                f"These are in the {title} file already, so do not write them again:\n{translated}\n"
-            )
+        if known and not again:  # shown as a block of code, a small model writes them once more
+            there = ", ".join(f"`{line}`" for line in known)
+            lines.append(f"The rest of the file is translated already; it has {there}.")
     asked = "\n".join(lines)
     return [Turn("system", _SYSTEM), Turn("user", f"{asked}\n\n{block}")]
 

@@ -102,7 +102,7 @@ def test_long_texts_go_item_by_item_with_what_is_known(monkeypatch: pytest.Monke
         "function allWords(x) {\n  return splitWords(x);\n}\n"
     )
     assert "`split_words` becomes `splitWords`" in fake.asked[0]
-    assert "function splitWords(x)" in fake.asked[1] and "do not write them again" in fake.asked[1]
+    assert "function splitWords(x)" in fake.asked[1] and "translated already" in fake.asked[1]
 
 
 def test_parts_that_fail_keep_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
