@@ -15,7 +15,7 @@ from engine.chat import Turn
 from engine.denoise import StopRule
 from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
-from engine.syntax import error_count
+from engine.syntax import error_count, first_error_line
 from engine.tasks import Edited, glossary, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
@@ -35,6 +35,8 @@ SPARE_TOKENS = 256
 """A translation may have twice the tokens of its source, and this many more."""
 
 MAX_SIGNATURES = 12
+
+NOTHING = "there is nothing to translate"
 
 MAX_TOKEN_CHARS = 64
 
@@ -83,7 +85,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
         return refused(f"the text is {pair.target.title} already")
     whole = Excerpt.of(request.text, request.span)
     if not whole.shown:
-        return refused("there is nothing to translate")
+        return refused(NOTHING)
     spans = [request.span] if request.opening else _items(request, pair.source)
     parts: list[_Part] = []
     complaints: list[str] = []
@@ -96,7 +98,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
             complaints.append(complaint if len(spans) == 1 else f"{_lines(request.text, span)}: {complaint}")
     written = [part.confidence for part in parts if part.confidence]
     if not written:
-        return refused(complaints[0])
+        return refused(complaints[0] if complaints else NOTHING)
     confidence = mean_confidence(written)
     if request.selection is not None:
         reason = _reason(complaints)
@@ -134,7 +136,7 @@ def _translated(
 ) -> _Part:
     """One part, asked for once more in other words where the first answer does not parse."""
     best: Answer | None = None
-    best_parses, complaint = False, ""
+    best_parses, complaint, wrong = False, "", ""
     source = _asked_text(excerpt, pair)
     if not source.strip():
         return _Part("", 0.0)
@@ -148,7 +150,7 @@ def _translated(
         fence = fence_for(excerpt.shown)
         answer = ask(
             bench,
-            _question(request, source, pair, done, fence, again=again),
+            _question(request, source, pair, done, fence, again=again, wrong=wrong),
             pair.target,
             fence=fence,
             opening=request.opening,
@@ -164,6 +166,7 @@ def _translated(
         parses = answer.complaint is None and not error_count(text, pair.target)
         if parses and not left_out:
             return _Part(text, answer.confidence)
+        wrong = first_error_line(text, pair.target)
         # A second answer is only better than the first if it parses where that did not.
         if best is None or (parses and not best_parses):
             best, best_parses = answer, parses
@@ -174,7 +177,14 @@ def _translated(
 
 
 def _question(
-    request: EditRequest, source: str, pair: _Pair, done: list[str], fence: str, *, again: bool
+    request: EditRequest,
+    source: str,
+    pair: _Pair,
+    done: list[str],
+    fence: str,
+    *,
+    again: bool,
+    wrong: str,
 ) -> list[Turn]:
     title = pair.target.title
     block = fenced(source, pair.source, fence)
@@ -185,6 +195,8 @@ def _question(
     else:
         ask_for = f"Translate this {pair.source.title} code to {title}. Write the {title} code only."
     lines = [ask_for]
+    if wrong:
+        lines.append(f"This is not valid {title}: `{wrong}`.")
     if not request.opening:
         called = glossary.names(request.text, pair.source, pair.target)
         here = [f"`{name}` becomes `{new}`" for name, new in called.items() if name in source]

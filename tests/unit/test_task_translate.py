@@ -79,7 +79,10 @@ def test_the_same_language_is_refused_and_unknown_ones_are_errors() -> None:
 def test_what_does_not_parse_is_asked_for_again_then_marked_and_said() -> None:
     fake = Sayings("function f(x) {", "function f(x) { return x; }")
     assert run(fake).text == "function f(x) { return x; }\n"
-    assert "complete, valid JavaScript" in fake.asked[1]
+    assert "complete, valid JavaScript" in fake.asked[1] and "This is not valid" not in fake.asked[1]
+    fake = Sayings("function f(x) {\n  return a if x else b;\n}", "function f(x) { return x; }")
+    assert run(fake).text == "function f(x) { return x; }\n"
+    assert "This is not valid JavaScript: `return a if x else b;`." in fake.asked[1]
     result = run(Sayings("function f(x) {"))
     assert result.status == "ok" and result.reason == "not translated well: does not parse as JavaScript"
     assert result.text == "// Unmask: does not parse as JavaScript\nfunction f(x) {\n"
@@ -134,6 +137,8 @@ def test_a_main_of_its_own_and_common_js_exports_are_left_out() -> None:
     js = "function f(x) { return x; }\nmodule.exports = { f };\n"
     assert run(fake, js, "python", language="js").text == PY
     assert "module" not in fake.asked[0]
+    result = run(fake, "module.exports = f;\n", "python", language="js")
+    assert (result.status, result.reason) == ("refused", translate.NOTHING)
 
 
 @pytest.mark.parametrize(
