@@ -90,25 +90,6 @@ def has_error(text: str, language: Language) -> bool:
     return syntax is not None and syntax.root.has_error
 
 
-def first_error_line(text: str, language: Language) -> str:
-    """The line of the first place the grammar could not read, without indentation.
-
-    Empty where all can be read, and where only something is missing: no line is to blame for that.
-    """
-    syntax = parse(text, language)
-    if syntax is None:
-        return ""
-    node = syntax.root
-    while not node.is_error:
-        wrong = next((child for child in node.children if child.has_error), None)
-        if wrong is None or wrong.is_missing:
-            return ""
-        node = wrong
-    node = next((child for child in node.children if child.is_error), node)
-    lines = syntax.utf8.data.split(b"\n")
-    return lines[min(node.start_point.row, len(lines) - 1)].decode("utf-8", "replace").strip()
-
-
 def _count_errors(root: Node) -> int:
     count = 0
     open_nodes = [root]

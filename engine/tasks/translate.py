@@ -15,7 +15,7 @@ from engine.chat import Turn
 from engine.denoise import StopRule
 from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
-from engine.syntax import error_count, first_error_line
+from engine.syntax import error_count, parse
 from engine.tasks import Edited, glossary, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
@@ -166,7 +166,7 @@ def _translated(
         parses = answer.complaint is None and not error_count(text, pair.target)
         if parses and not left_out:
             return _Part(text, answer.confidence)
-        wrong = first_error_line(text, pair.target)
+        wrong = _wrong_line(text, pair.target)
         # A second answer is only better than the first if it parses where that did not.
         if best is None or (parses and not best_parses):
             best, best_parses = answer, parses
@@ -207,6 +207,25 @@ def _question(
             lines.append(f"The rest of the file is translated already; it has {there}.")
     asked = "\n".join(lines)
     return [Turn("system", _SYSTEM), Turn("user", f"{asked}\n\n{block}")]
+
+
+def _wrong_line(text: str, language: Language) -> str:
+    """The first line that the grammar could not read, without indentation.
+
+    Empty where all can be read, and where only something is missing: no line is to blame for that.
+    """
+    syntax = parse(text, language)
+    if syntax is None:
+        return ""
+    node = syntax.root
+    while not node.is_error:
+        wrong = next((child for child in node.children if child.has_error), None)
+        if wrong is None or wrong.is_missing:
+            return ""
+        node = wrong
+    node = next((child for child in node.children if child.is_error), node)
+    lines = syntax.utf8.data.split(b"\n")
+    return lines[min(node.start_point.row, len(lines) - 1)].decode("utf-8", "replace").strip()
 
 
 def _asked_text(excerpt: Excerpt, pair: _Pair) -> str:
