@@ -16,6 +16,7 @@ from engine.workbench import Workbench
 
 _MODULES: dict[EditKind, str] = {
     "rewrite": "engine.tasks.rewrite",
+    "translate": "engine.tasks.translate",
 }
 
 UNCHANGED = "nothing to change"

@@ -6,6 +6,7 @@ and everything else around it are the engine's own.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from urllib.parse import parse_qs
 
@@ -13,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
+from engine.chat import TURN_END, TURN_START
 from engine.denoiser import TOP, Encoded, Prediction, Reading, SpecialTokens
 from engine.errors import ConfigError
 from engine.schedule import DecodeRule
@@ -23,15 +25,18 @@ from engine.unmask import best_tokens
 SURE, UNLIKELY = -0.01, -12.0
 """Log-probabilities of the byte that is right and of any other."""
 
-SPECIAL = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|endoftext|>")
+SPECIAL = ("<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>", "<|endoftext|>", TURN_START, TURN_END)
+
+_FENCED = re.compile(r"(`{3,})[^\n`]*\n(.*?)\n\1", re.DOTALL)
 
 
 class FakeDenoiser:
-    """Fills every hole with one answer, or by copying.
+    """Fills every hole with one answer, or by copying; answers a conversation with the same.
 
     Args:
         answer: what every hole is filled with; None repeats the end of the latest earlier line that
-            begins like the line the hole is in, or else gives ``value``.
+            begins like the line the hole is in, or else gives ``value``. In a conversation, None gives the
+            last fenced block of it again.
         step_ms: how long each pass takes, in milliseconds; a cancelled one ends at once.
     """
 
@@ -41,7 +46,7 @@ class FakeDenoiser:
     def __init__(self, answer: str | None = None, step_ms: float = 0.0) -> None:
         self.codec = TokenCodec.of_bytes(SPECIAL)
         ids = [self.codec.id_of(token) for token in SPECIAL]
-        prefix, middle, suffix, end = (i for i in ids if i is not None)
+        prefix, middle, suffix, end, *_ = (i for i in ids if i is not None)
         self.special = SpecialTokens(prefix, suffix, middle, frozenset({end}))
         self.info = ModelInfo("fake", "none", "fake", "asked for by name", None, self.codec.n_vocab)
         self._end = end
@@ -141,6 +146,8 @@ class FakeDenoiser:
 
     def _fill(self) -> str:
         """The text that follows the context: the piece being healed is part of it."""
+        if self.special.fim_middle not in self._context:
+            return self._said_in_chat()
         middle = self._context.index(self.special.fim_middle)
         prefix = self.codec.decode(self._context[middle + 1 :])
         if self._answer is not None:
@@ -153,3 +160,11 @@ class FakeDenoiser:
             if old.lstrip().startswith(start) and start
         )
         return next((copy for copy in copies if copy.strip()), "value")
+
+    def _said_in_chat(self) -> str:
+        """The answer of a conversation, with the fence that closes it."""
+        said = self.codec.decode(self._context)
+        blocks = list(_FENCED.finditer(said))
+        answer = self._answer if self._answer is not None else blocks[-1][2] if blocks else "value"
+        opened = re.search(r"(`{3,})[^\n`]*\n[^`]*\Z", said)
+        return f"{answer}\n{opened[1]}" if opened else answer

@@ -20,6 +20,7 @@ from engine.ending import cut_at_end
 from engine.faults import Faults, faults_of
 from engine.languages import Language
 from engine.layout import Layout, lay_out
+from engine.lookup import Hint
 from engine.revise import Start, revise
 from engine.schedule import DecodeRule
 from engine.stopping import stop_rule
@@ -159,9 +160,8 @@ class Filler:
         avoid = [] if request.automatic else [self._blank]
         if hole.later:
             avoid.insert(0, self._stand_in)
-        task = Task(
-            layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid
-        )
+        stop = stop_rule(request, language, prefix, piece, suffix)
+        task = Task(layout.heal, request.max_tokens, stop, avoid, hint=Hint.around(layout.context))
 
         def attempt(start: Start) -> _Attempt:
             nonlocal work

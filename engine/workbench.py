@@ -16,6 +16,7 @@ from engine.chat import Turn, chat_context
 from engine.denoise import StopRule, Task, denoise
 from engine.denoiser import Denoiser
 from engine.layout import Layout
+from engine.lookup import Hint
 from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
@@ -103,7 +104,13 @@ class Workbench:
         return result
 
     def write(
-        self, turns: Sequence[Turn], *, opening: str = "", stop: StopRule | None = None, max_tokens: int = 512
+        self,
+        turns: Sequence[Turn],
+        *,
+        opening: str = "",
+        stop: StopRule | None = None,
+        max_tokens: int = 512,
+        hint: str = "",
     ) -> Written:
         """The model's answer in a conversation.
 
@@ -112,13 +119,14 @@ class Workbench:
             opening: what the answer must begin with.
             stop: where the text behind the opening ends, beyond the model's own end.
             max_tokens: the most tokens of it.
+            hint: a text that the answer probably repeats; it changes how many passes are made, not the text.
 
         Raises:
             ArtifactError: the model cannot follow instructions.
             Cancelled: asked to stop.
         """
         encoded = self._denoiser.encode(chat_context(self.codec, turns, opening), self.cancel)
-        task = Task(b"", max_tokens, stop or _never)
+        task = Task(b"", max_tokens, stop or _never, hint=Hint.edited(self.codec.encode(hint)))
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )

@@ -99,6 +99,12 @@ TOOLCHAINS: Mapping[str, Toolchain] = {
         ("{rustc}", "--edition=2018", "--test", "--cap-lints=allow", "-o", "candidate", "candidate.rs"),
         ("./candidate", "--test-threads=1", "--nocapture"),
     ),
+    "go": Toolchain(
+        ("go",),
+        "candidate_test.go",
+        ("{go}", "test", "-c", "-vet=off", "-o", "candidate", "candidate_test.go"),
+        ("./candidate",),
+    ),
 }
 
 

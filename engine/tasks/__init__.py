@@ -6,6 +6,8 @@ workbench for what stands there; ``engine.editing`` holds it to those spans.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from engine.types import Span
@@ -34,3 +36,10 @@ class Edited:
 def refused(reason: str) -> Edited:
     """Nothing is changed, for this reason."""
     return Edited(None, reason=reason)
+
+
+def mean_confidence(confidences: Sequence[float]) -> float:
+    """The geometric mean of some confidences, 0 for none."""
+    if not confidences:
+        return 0.0
+    return math.exp(sum(math.log(max(value, 1e-9)) for value in confidences) / len(confidences))

@@ -1,42 +1,236 @@
-"""The task ``rewrite``: a selection and an instruction to the selection rewritten."""
+"""The task ``rewrite``: a selection and what the user asks of it to the selection rewritten.
+
+Code or prose. The model sees the file around the selection and answers with the selection alone. Without an
+instruction, the strength of the request says what may change. Long selections are rewritten part by part.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from engine import languages
 from engine.chat import Turn
-from engine.errors import UsageError
-from engine.tasks import Edited, refused
-from engine.types import EditRequest
+from engine.languages import PLAINTEXT, Language
+from engine.syntax import error_count, parse
+from engine.tasks import Edited, mean_confidence, refused
+from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
+from engine.tasks.excerpt import Excerpt
+from engine.tasks.parts import split
+from engine.tasks.reach import end_rule
+from engine.types import EditRequest, Span, Strength
 from engine.workbench import Workbench
 
+PART_CHARS = 2_400
+"""A longer selection is rewritten part by part: small models lose the thread of long answers."""
+
+SMALL_PART_CHARS = 500
+"""The same where an instruction changed nothing the first time."""
+
+SURROUNDING_CHARS = 1_200
+"""How much of the file the model sees before a selection, and half as much after it."""
+
+REPEATED_CHARS = 480
+"""How much of what stands before a selection the answer begins with: the model goes on where that ends."""
+
+SPARE_TOKENS = 256
+"""An answer may have half as many tokens again as what it replaces, and this many more."""
+
+NOTHING_SELECTED = "nothing is selected that could be rewritten"
+
 _SYSTEM = "You are a careful programmer. You answer with code only."
+_SYSTEM_PROSE = "You are a careful editor. You answer with the edited text only."
+
+_STRENGTHS: dict[Strength, str] = {
+    "restyle": "Improve the style of this code: formatting, idioms, readability. Keep all names, and keep "
+    "exactly what it does.",
+    "rework": "Rework this code so that it is simpler and clearer. Keep its interface and what it does.",
+    "rewrite": "Rewrite this code from scratch in a better way. It must do the same.",
+}
+_PROSE_STRENGTHS: dict[Strength, str] = {
+    "restyle": "Correct the spelling, grammar and punctuation of this text. Keep its wording and its markup.",
+    "rework": "Improve the wording of this text so that it is clear and right. Keep its meaning and markup.",
+    "rewrite": "Rewrite this text so that it says the same in a better way. Keep its markup.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """What is asked of every part; ``said`` by the user in words, or by the strength of the request."""
+
+    instruction: str
+    language: Language
+    said: bool
+
+    @property
+    def prose(self) -> bool:
+        """Whether it is text and not code."""
+        return self.language is PLAINTEXT
+
+    @property
+    def kind(self) -> str:
+        """What the model is told it changes."""
+        return "text" if self.prose else f"{self.language.title} code"
+
+
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """A part asked for: the whole text with it, or why there is none."""
+
+    text: str | None
+    confidence: float
+    complaint: str | None
+
+
+@dataclass(slots=True)
+class _Done:
+    """What came of all parts: the whole text, how sure they are, what went wrong."""
+
+    text: str
+    confidences: list[float]
+    complaints: list[str]
 
 
 def run(bench: Workbench, request: EditRequest) -> Edited:
-    """Rewrite what is selected as the instruction says.
+    """Rewrite what is selected.
 
     Raises:
-        UsageError: there is no instruction.
+        ArtifactError: the model cannot follow instructions.
         Cancelled: asked to stop.
     """
-    if not (request.instruction or "").strip():
-        raise UsageError("a rewrite without an instruction", "Say what to change.")
     language = languages.by_id(request.language)
-    question = f"{request.instruction}\n\n```{language.id}\n{request.selected}\n```"
-    answer = bench.write(
-        [Turn("system", _SYSTEM), Turn("user", question)],
-        opening=f"```{language.id}\n",
-        stop=_fence,
-        max_tokens=request.max_tokens,
-    )
-    if not answer.ended:
-        return refused("the answer did not come to its end")
+    span = _selected(request, language)
+    if span is None:
+        return refused(NOTHING_SELECTED)
+    strengths = _PROSE_STRENGTHS if language is PLAINTEXT else _STRENGTHS
+    said = (request.instruction or "").strip()
+    wish = _Wish(said or strengths[request.strength], language, bool(said))
+    done = _by_parts(bench, request, span, wish, PART_CHARS)
+    if said and done.text == request.text and span.end_char - span.start_char > SMALL_PART_CHARS:
+        # Small models copy long texts and forget what was asked; they do better on one item.
+        done = _by_parts(bench, request, span, wish, SMALL_PART_CHARS)
+    if not done.confidences:
+        return refused(done.complaints[0] if done.complaints else NOTHING_SELECTED)
+    reason = f"left as it was: {'; '.join(done.complaints)}" if done.complaints else None
+    return Edited(done.text, (span,), reason=reason, confidence=mean_confidence(done.confidences))
+
+
+def _by_parts(bench: Workbench, request: EditRequest, span: Span, wish: _Wish, max_chars: int) -> _Done:
+    """The whole text with every part of a span rewritten that could be."""
+    parts = split(request.text, span, wish.language, max_chars)
+    done = _Done(request.text, [], [])
+    shift_chars = 0
+    for number, old in enumerate(parts, 1):
+        part = Span(old.start_char + shift_chars, old.end_char + shift_chars)
+        excerpt = Excerpt.of(done.text, part)
+        if not excerpt.shown:
+            continue
+        tried = _rewritten(bench, excerpt, wish, request.max_tokens, n_parts=len(parts))
+        if tried.complaint is not None:
+            done.complaints.append(
+                tried.complaint if len(parts) == 1 else f"part {number}: {tried.complaint}"
+            )
+        if tried.text is not None:
+            shift_chars += len(tried.text) - len(done.text)
+            done.text = tried.text
+            done.confidences.append(tried.confidence)
+    return done
+
+
+def _rewritten(bench: Workbench, excerpt: Excerpt, wish: _Wish, max_tokens: int, *, n_parts: int) -> _Tried:
+    """One part, asked for once more in other words where the first answer is of no use."""
+    if len(excerpt.inside) > MAX_ASKED_CHARS:
+        return _Tried(None, 0.0, TOO_LONG)
+    tried = _Tried(None, 0.0, None)
+    for again in (False, True):
+        if bench.deadline.passed:
+            return _Tried(None, 0.0, tried.complaint or "stopped at the deadline")
+        spent = bench.work.tokens
+        wanted = len(bench.codec.encode(excerpt.inside)) * 3 // 2 + SPARE_TOKENS
+        if spent >= max_tokens:
+            return _Tried(None, 0.0, tried.complaint or "stopped at max_tokens")
+        fence = fence_for(excerpt.text)
+        answer = ask(
+            bench,
+            _question(excerpt, wish, fence, again=again),
+            wish.language,
+            fence=fence,
+            opening=_whole_lines(excerpt.before, -REPEATED_CHARS).rstrip(" "),
+            stop=end_rule(excerpt, wish.language),
+            max_tokens=min(wanted, max_tokens - spent),
+            hint=excerpt.inside,
+        )
+        tried = _put_back(excerpt, wish, answer)
+        if tried.text is not None and (tried.text != excerpt.text or n_parts > 1 or not wish.said):
+            return tried
+    return tried
+
+
+def _put_back(excerpt: Excerpt, wish: _Wish, answer: Answer) -> _Tried:
+    if answer.complaint is not None:
+        return _Tried(None, 0.0, answer.complaint)
+    if not answer.text.strip():
+        return _Tried(None, 0.0, "the answer is empty")
+    text = excerpt.put_back(_without_fence(answer.text, excerpt.inside), in_place=True)
+    if error_count(text, wish.language) > error_count(excerpt.text, wish.language):
+        return _Tried(None, 0.0, "the answer does not parse")
+    return _Tried(text, answer.confidence, None)
+
+
+def _without_fence(answer: str, old: str) -> str:
+    """An answer without the fence at its end that closes the answer and not a block in it."""
+    lines = answer.rstrip().split("\n")
+    odd = sum(line.lstrip().startswith("```") for line in lines) % 2
+    old_odd = sum(line.lstrip().startswith("```") for line in old.split("\n")) % 2
+    return "\n".join(lines[:-1]) if lines[-1].strip() == "```" and odd != old_odd else answer
+
+
+def _question(excerpt: Excerpt, wish: _Wish, fence: str, *, again: bool) -> list[Turn]:
+    """The conversation that asks for a part; in other words where the first did not do."""
+    before = _whole_lines(excerpt.before, -SURROUNDING_CHARS)
+    after = _whole_lines(excerpt.after, SURROUNDING_CHARS // 2)
+    shown = fenced(f"{before}{excerpt.inside}{after}".strip("\n"), wish.language, fence)
+    where = ""
+    if before.strip() or after.strip():
+        first, last = excerpt.inside.strip().split("\n")[0], excerpt.inside.strip().split("\n")[-1].strip()
+        where = (
+            f" Change `{first}` alone."
+            if first == last
+            else f" Change only what stands from `{first}` to `{last}`."
+        )
+    if again:
+        asked = f"Change this {wish.kind}: {wish.instruction}{where}\n\n{shown}"
+    else:
+        asked = f"{shown}\n\n{wish.instruction}{where}"
+    return [Turn("system", _SYSTEM_PROSE if wish.prose else _SYSTEM), Turn("user", asked)]
+
+
+def _whole_lines(text: str, limit_chars: int) -> str:
+    """The last lines of a text (limit below 0) or its first, as many as fit."""
+    if len(text) <= abs(limit_chars):
+        return text
+    if limit_chars < 0:
+        tail = text[limit_chars:]
+        return tail[tail.find("\n") + 1 :]
+    head = text[:limit_chars]
+    return head[: max(head.rfind("\n"), 0)]
+
+
+def _selected(request: EditRequest, language: Language) -> Span | None:
+    """What is to be rewritten: the selection, or the definition that a cursor stands in."""
     span = request.span
-    new = answer.text.rstrip("\n") + ("\n" if request.selected.endswith("\n") else "")
-    text = request.text[: span.start_char] + new + request.text[span.end_char :]
-    return Edited(text, (span,), confidence=answer.confidence)
-
-
-def _fence(text: str) -> int | None:
-    end = text.find("\n```")
-    return None if end < 0 else end
+    if request.selected.strip():
+        return span
+    syntax = parse(request.text, language)
+    if syntax is None or request.selection is None:
+        return None
+    at_byte = syntax.utf8.char_to_byte(span.start_char)
+    around = [
+        node
+        for captures in syntax.matches(span.start_char, span.start_char + 1)
+        for node in captures.get("definition", ())
+        if node.start_byte <= at_byte <= node.end_byte
+    ]
+    if not around:
+        return None
+    node = min(around, key=lambda node: node.end_byte - node.start_byte)
+    return Span(syntax.utf8.byte_to_char(node.start_byte), syntax.utf8.byte_to_char(node.end_byte))

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from engine.errors import UsageError
-from engine.types import FillResult
+from engine.types import EditResult, FillResult
 
 ModelT = TypeVar("ModelT")
 CaseT = TypeVar("CaseT")
@@ -55,6 +55,19 @@ class Reply:
             forwards=result.forwards,
             context_forwards=result.context_forwards,
             rows=result.rows,
+            ms=round(result.ms, 1),
+        )
+
+    @classmethod
+    def of_edit(cls, result: EditResult, text: str) -> Reply:
+        """The reply that the result of an edit is; ``text`` is what of it is judged."""
+        return cls(
+            texts=(text,),
+            status=result.status,
+            tokens=result.work.tokens,
+            forwards=result.work.forwards,
+            context_forwards=result.work.context_forwards,
+            rows=result.work.rows,
             ms=round(result.ms, 1),
         )
 

@@ -1,44 +1,39 @@
 """HumanEval-X translation: a Python function and a declaration in another language to that function there.
 
-The instruct model is asked in its chat template; its answer begins with the declaration and ends where the
-declaration's braces close. It passes when it compiles and passes the target's own tests.
+Asked through the task ``translate``, with the declaration as what the new text begins with. A translation
+passes when it compiles and passes the target's own tests.
 """
 
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import languages
-from engine.brackets import pieces
-from engine.chat import Turn, chat_context
-from engine.denoise import StopRule, Task, denoise
-from engine.denoiser import Denoiser
+from engine.engine import Engine
 from engine.errors import UsageError
-from engine.languages import Language
-from engine.schedule import Decoding
-from engine.tokens import TokenCodec
-from engine.types import CancelToken, Deadline
+from engine.syntax import error_count
+from engine.types import EditRequest
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, read_problems
+from export.evaluate.go_tests import go_program
 from export.sandbox import check_toolchain, run_program
 
-TARGETS = {"js": "javascript", "cpp": "cpp", "java": "java", "rust": "rust"}
-"""Name in the data set to language; Go's tests need a package that is not Go's own."""
+TARGETS = {"js": "javascript", "cpp": "cpp", "java": "java", "rust": "rust", "go": "go"}
+"""Name in the data set to language."""
 TEST_SECONDS = 15.0
 
 UNUSABLE = frozenset(
     {
         *("JavaScript/112", "CPP/38"),  # the set's own solution fails its tests
         *("JavaScript/162", "CPP/22", "CPP/162", "Rust/38", "Rust/50", "Rust/162"),  # need other packages
+        *("Go/10", "Go/32", "Go/38", "Go/50"),  # need other functions
     }
 )
 """Problems of the even-numbered half whose own solution does not pass on a plain toolchain."""
 
 _FOREIGN_RUST = re.compile(r"^use (?:rand::Rng|regex::Regex|md5);\n", re.MULTILINE)
-_SYSTEM = "You are a helpful assistant that translates code faithfully."
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,38 +55,6 @@ class Case:
     declaration: str
     solution: str
     tests: str
-
-
-@dataclass(frozen=True, slots=True)
-class Writer:
-    """What writes an answer after a context of any kind: a denoiser, its tokenizer, a mode of decoding."""
-
-    denoiser: Denoiser
-    codec: TokenCodec
-    decoding: Decoding
-
-    def complete(self, context: Sequence[int], *, max_tokens: int, stop: StopRule) -> Reply:
-        """Go on after a context until a stop rule, the model itself or ``max_tokens`` ends it."""
-        start = time.perf_counter()
-        cancel = CancelToken()
-        encoded = self.denoiser.encode(context, cancel)
-        denoised = denoise(
-            self.denoiser,
-            self.codec,
-            Task(heal=b"", max_tokens=max_tokens, stop=stop),
-            self.denoiser.rule.decoded(self.decoding),
-            cancel=cancel,
-            deadline=Deadline(),
-        )
-        return Reply(
-            texts=(denoised.text,),
-            status=denoised.stopped,
-            tokens=len(denoised.tokens),
-            forwards=encoded.forwards + denoised.forwards,
-            context_forwards=encoded.forwards,
-            rows=denoised.rows,
-            ms=round((time.perf_counter() - start) * 1000.0, 1),
-        )
 
 
 def read_cases(directory: Path, targets: Sequence[str]) -> list[Case]:
@@ -125,7 +88,7 @@ def read_cases(directory: Path, targets: Sequence[str]) -> list[Case]:
 
 def evaluation(
     directory: Path, *, targets: Sequence[str], limit: int | None, max_tokens: int
-) -> Evaluation[Writer, Case]:
+) -> Evaluation[Engine, Case]:
     """The set of a directory.
 
     Args:
@@ -142,36 +105,21 @@ def evaluation(
             raise UsageError(f"{target} is no target", f"Choose among {', '.join(TARGETS)}.")
         check_toolchain(TARGETS[target])
 
-    def ask(writer: Writer, case: Case) -> Reply:
-        return writer.complete(context_of(writer.codec, case), max_tokens=max_tokens, stop=stop_rule(case))
+    def ask(engine: Engine, case: Case) -> Reply:
+        request = EditRequest(
+            "translate",
+            case.source,
+            "python",
+            to=case.language,
+            opening=case.declaration,
+            max_tokens=max_tokens,
+        )
+        result = engine.edit(request)
+        text = result.text.removeprefix(case.declaration) if result.status == "ok" else ""
+        return Reply.of_edit(result, text)
 
     name = f"translate python to {', '.join(targets)}"
     return Evaluation(name, "pass_at_1", evenly(read_cases(directory, targets), limit), ask, judge)
-
-
-def context_of(codec: TokenCodec, case: Case) -> list[int]:
-    """The conversation that asks for a translation."""
-    language = languages.by_id(case.language)
-    question = (
-        f"Translate this Python function to {language.title}. Write the {language.title} code only.\n\n"
-        f"```python\n{case.source}\n```"
-    )
-    turns = [Turn("system", _SYSTEM), Turn("user", question)]
-    return chat_context(codec, turns, f"```{case.language}\n{case.declaration}")
-
-
-def stop_rule(case: Case) -> StopRule:
-    """Ends an answer behind the brace that closes what the declaration opened, or at a fence."""
-    language = languages.by_id(case.language)
-    n_open = _depth(case.declaration, language)
-
-    def stop(text: str) -> int | None:
-        closed = _closing(text, n_open, language)
-        fence = text.find("\n```")
-        ends = [end for end in (closed, fence) if end is not None and end >= 0]
-        return min(ends, default=None)
-
-    return stop
 
 
 def judge(case: Case, reply: Reply) -> Answer:
@@ -179,36 +127,23 @@ def judge(case: Case, reply: Reply) -> Answer:
     (text,) = reply.texts
     verdict = run_program(case.language, program_of(case, text), seconds=TEST_SECONDS)
     compiles = not verdict.complaint.startswith("does not compile")
+    parses = bool(text.strip()) and not error_count(case.declaration + text, languages.by_id(case.language))
     return Answer(
         case=case.task_id,
         source=_number(case.task_id),
         group=case.language,
         reply=reply,
         right=verdict.passed,
-        shares={"compiles": Share(compiles, 1), "ended": Share(reply.status in ("rule", "end"), 1)},
+        shares={"compiles": Share(compiles, 1), "parses": Share(parses, 1)},
         complaint=verdict.complaint,
     )
 
 
 def program_of(case: Case, text: str) -> str:
     """A translation with its tests."""
-    return f"{case.declaration}{text}\n{case.tests}"
+    program = f"{case.declaration}{text}\n{case.tests}"
+    return go_program(program) if case.language == "go" else program
 
 
 def _number(task_id: str) -> str:
     return task_id.rpartition("/")[2]
-
-
-def _depth(code: str, language: Language) -> int:
-    kinds = [kind for kind, _, _ in pieces(code, language)]
-    return kinds.count("{") - kinds.count("}")
-
-
-def _closing(text: str, n_open: int, language: Language) -> int | None:
-    """Where the brace ends that closes the last of ``n_open`` open ones, in characters; None: none does."""
-    depth = n_open
-    for kind, _, end_char in pieces(text, language):
-        depth += (kind == "{") - (kind == "}")
-        if depth == 0:
-            return end_char
-    return None

@@ -61,6 +61,16 @@ def unified_diff(old: str, spans: Sequence[Span], fills: Sequence[str], name: st
         yield from _marked(" ", old_lines[at : at + trail])
 
 
+def created(new: str, name: str) -> Iterator[str]:
+    """The lines of the diff that makes a new file of a text."""
+    lines = _lines(new)
+    if lines:
+        yield "--- /dev/null\n"
+        yield f"+++ b/{name}\n"
+        yield f"@@ -0,0 +{_range(0, len(lines))} @@\n"
+        yield from _marked("+", lines)
+
+
 def _lines(text: str) -> list[str]:
     pieces = text.split("\n")
     return [f"{piece}\n" for piece in pieces[:-1]] + ([pieces[-1]] if pieces[-1] else [])

@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from engine.tokens import TokenCodec
     from export.evaluate import repair
     from export.evaluate.answers import Evaluation
-    from export.evaluate.translate import Writer
 
 EPILOG = """\
 sets, and the data each takes:
-  infilling   a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
-  joint       the single-line infilling file: two and three holes at once in the same functions
-  heldout     a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
-  repair      a corpus directory: wrong tokens put into held-out code, found and put right
-  translate   a directory with humaneval_x_*.jsonl.gz: Python to other languages
+  infilling     a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
+  joint         the single-line infilling file: two and three holes at once in the same functions
+  heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  repair        a corpus directory: wrong tokens put into held-out code, found and put right
+  translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
+  instructions  an EditEval file (instruction, context, input, test): Python changed as asked
 
 examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line
@@ -40,11 +40,19 @@ examples:
   unmask eval heldout corpus --per-kind 50
   unmask eval repair corpus --limit 100
   unmask eval translate data --to js,cpp
+  unmask eval instructions editeval.jsonl.gz
 
 Every mode is asked the same cases; left_to_right, the base alone, is always among them. Model output is
 run in a child process with bounds on time, memory and files, without network."""
 
-_DEFAULT_TOKENS = {"infilling": 128, "joint": 64, "heldout": 192, "repair": 48, "translate": 512}
+_DEFAULT_TOKENS = {
+    "infilling": 128,
+    "joint": 64,
+    "heldout": 192,
+    "repair": 48,
+    "translate": 512,
+    "instructions": 1024,
+}
 _OF_CORPUS = ("heldout", "repair")
 
 
@@ -94,7 +102,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--holes", type=whole_number(2, 3), metavar="N", help="joint: cases with N holes, 2 or 3, alone"
     )
     parser.add_argument(
-        "--to", default="js,cpp", metavar="LANG,…", help="translate: targets among js, cpp, java, rust"
+        "--to", default="js,cpp", metavar="LANG,…", help="translate: targets among js, cpp, java, rust, go"
     )
     parser.add_argument(
         "--answers", type=Path, metavar="FILE", help="write every answer of every mode as JSON Lines"
@@ -134,7 +142,7 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, joint, translate
+    from export.evaluate import heldout, infilling, instructions, joint, translate
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
@@ -144,6 +152,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     elif args.set == "translate":
         targets = [target.strip() for target in args.to.split(",") if target.strip()]
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
+    elif args.set == "instructions":
+        evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
     elif args.set == "joint":
         evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
     else:
@@ -217,13 +227,10 @@ def _in_order(asked: Sequence[Decoding] | None, *, can_draft: bool) -> list[Deco
 
 def _asked(
     name: str, denoiser: Denoiser, codec: TokenCodec, context_tokens: int, mode: Decoding
-) -> Engine | Writer | Callable[[repair.Case], Sequence[int]]:
+) -> Engine | Callable[[repair.Case], Sequence[int]]:
     """What a set asks, decoding in a mode."""
     from engine.engine import Engine
-    from export.evaluate.translate import Writer
 
-    if name == "translate":
-        return Writer(denoiser, codec, mode)
     engine = Engine(denoiser, codec, context_tokens, mode)
     if name == "repair":
         return lambda case: engine.correct(case.prefix, case.spoilt, case.suffix, case.language)

@@ -62,6 +62,23 @@ def write(name: str, document: Document, text: str) -> None:
         raise TextError(f"{name} cannot be written ({reason})", "It was left as it was.") from error
 
 
+def create(name: str, document: Document, text: str) -> None:
+    """Write a new file in the encoding of another one; what is there already is left as it is.
+
+    Raises:
+        TextError: there is something of this name, or it cannot be written.
+    """
+    data = encode(document, text)
+    try:
+        with Path(name).open("xb") as file:
+            file.write(data)
+    except FileExistsError:
+        raise TextError(f"{name} is there already", "Leave --write out to print the result.") from None
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TextError(f"{name} cannot be written ({reason})", "Check the directory.") from error
+
+
 def _read_path(path: Path) -> bytes:
     try:
         if path.is_dir():

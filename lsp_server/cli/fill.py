@@ -14,24 +14,29 @@ from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
 from engine.types import FillRequest, FillResult, Span
-from lsp_server.cli import options
+from lsp_server.cli import edit, options
 
 if TYPE_CHECKING:
     from engine.text import Document
 
 DESCRIPTION = """\
-Fill the holes of a file and print the filled text.
+Fill the holes of a file and print the filled text; with --task or --instruction, edit what stands there.
 
 A hole is a cursor (--at), a range of lines (--lines), or each mark `<hole>` in the text. Nothing outside
 the holes changes, byte for byte. The file itself changes with --write only. Where the model has nothing
-good enough to give, nothing is printed or written, the reason goes to stderr, and the exit code is 1."""
+good enough to give, nothing is printed or written, the reason goes to stderr, and the exit code is 1.
+
+An edit (--task) is of the whole file, of the lines of --lines, or at the cursor of --at. With --write, a file
+that is translated is written beside the old one, with its own extension, and never over another."""
 
 EPILOG = """\
 examples:
   unmask fill app.py --at 12:9                fill at line 12, column 9; print the file
   unmask fill app.py --lines 3-5 --diff       put something better in the place of lines 3 to 5
   unmask fill app.py --write                  fill every <hole> in app.py, in place
-  echo 'total = <hole>' | unmask fill - --language python --json"""
+  echo 'total = <hole>' | unmask fill - --language python --json
+  unmask fill app.py --lines 3-9 --instruction 'Use a list comprehension.' --diff
+  unmask fill app.py --task translate --to go --write      app.go, beside it"""
 
 
 def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -79,6 +84,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         metavar="MS",
         help="give the best there is after so many milliseconds",
     )
+    edit.add_options(parser)
     options.add_model_options(parser)
 
 
@@ -95,11 +101,13 @@ def run(args: argparse.Namespace) -> int:
             f"{args.file} looks like a file of secrets, which Unmask never reads",
             "Pipe it through stdin if you mean it.",
         )
+    if edit.is_asked(args):
+        return edit.run(args)
     project_dir = None if from_stdin else Path(args.file).absolute().parent
     settings = options.load_settings(args, project_dir=project_dir)
     document = files.read(args.file)
     spans = _spans(args, document.text)
-    language = _language(args)
+    language = language_of(args)
     segments = regions.cut(document.text, spans)
     single_line = args.single_line
     if single_line is None:
@@ -140,7 +148,8 @@ def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
     return marked
 
 
-def _language(args: argparse.Namespace) -> str:
+def language_of(args: argparse.Namespace) -> str:
+    """The language that the arguments name, or else that of the name of the file."""
     from engine import languages
 
     if args.language is not None:
@@ -176,12 +185,12 @@ def _give(args: argparse.Namespace, document: Document, spans: Sequence[Span], f
         files.write(args.file, document, text)
     if args.diff:
         name = "stdin" if args.file == "-" else Path(args.file).as_posix()
-        _print_bytes(_diff(document, spans, fills, name))
+        _print_bytes(diff_of(document, spans, fills, name))
     elif not args.json and not args.write:
         _print_bytes(data)
 
 
-def _diff(document: Document, spans: Sequence[Span], fills: Sequence[str], name: str) -> bytes:
+def diff_of(document: Document, spans: Sequence[Span], fills: Sequence[str], name: str) -> bytes:
     """The diff in the file's own encoding, byte order mark and all, so that it applies to its bytes.
 
     Line tools cannot take UTF-16 and UTF-32 apart; for those it is UTF-8, to be read by people.

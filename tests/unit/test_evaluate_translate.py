@@ -1,4 +1,4 @@
-"""Translation: the question, where an answer ends, and what becomes of it."""
+"""Translation: the cases, what is asked of the engine, and what becomes of an answer."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ from pathlib import Path
 
 import pytest
 
+from engine.engine import Engine
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
-from engine.tokens import TokenCodec
 from export.evaluate import translate
 from export.evaluate.answers import Reply
-from export.evaluate.translate import Case, Writer, context_of, evaluation, read_cases, stop_rule
-from export.sandbox import Verdict
-
-CODEC = TokenCodec.of_bytes(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
+from export.evaluate.go_tests import go_program
+from export.evaluate.translate import Case, evaluation, read_cases
+from export.sandbox import TOOLCHAINS, Verdict, missing_tools
 
 
 def case(language: str, declaration: str) -> Case:
@@ -24,7 +23,6 @@ def case(language: str, declaration: str) -> Case:
 
 
 CPP = case("cpp", "#include<string>\nint f(){\n")
-JAVA = case("java", "class Solution {\n    public int f() {\n")
 
 
 @pytest.fixture
@@ -65,34 +63,41 @@ def test_a_missing_file_and_an_unknown_target_are_named(directory: Path) -> None
         evaluation(directory, targets=["cobol"], limit=None, max_tokens=9)
 
 
-def test_the_question_ends_with_the_declaration() -> None:
-    text = CODEC.decode(context_of(CODEC, CPP))
-    assert "```python\ndef f():\n    return 1\n```" in text and "to C++" in text
-    assert text.endswith(f"assistant\n```cpp\n{CPP.declaration}")
+def test_the_task_is_asked_with_the_declaration(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(translate, "check_toolchain", lambda _: None)
+    asked = evaluation(directory, targets=["rust"], limit=None, max_tokens=64)
+    fake = FakeDenoiser("    1\n}\n\nfn main() {}")
+    reply = asked.ask(Engine(fake, fake.codec, 1024, "left_to_right"), asked.cases[0])
+    assert reply.texts == ("    1\n}",) and reply.status == "ok"
+    assert reply.context_forwards == 1 and reply.forwards > reply.tokens >= len("    1\n}")
 
 
-@pytest.mark.parametrize(
-    ("asked", "text", "kept"),
-    [
-        (CPP, "  return 1;\n}\nint main(){}", "  return 1;\n}"),
-        (CPP, "  if (a) { b(); }\n  return 1;\n", None),
-        (CPP, "  string s = \"}\"; // }\n  char c = '}';\n}", "  string s = \"}\"; // }\n  char c = '}';\n}"),
-        (CPP, "  return 1;\n```\nThis", "  return 1;"),
-        (JAVA, "        return 1;\n    }\n    int g() { return 2; }\n", None),
-        (JAVA, "        return 1;\n    }\n}\nclass B {}", "        return 1;\n    }\n}"),
-    ],
+def test_go_tests_need_nothing_but_go() -> None:
+    code = """import (
+	"fmt"
 )
-def test_an_answer_ends_where_the_declaration_closes(asked: Case, text: str, kept: str | None) -> None:
-    end = stop_rule(asked)(text)
-    assert (None if end is None else text[:end]) == kept
+func F(x float64) float64 { return math.Abs(x) }
+func TestF(t *testing.T) {
+	assert := assert.New(t)
+	assert.Equal(1.0, F(-1))
+}
+"""
+    program = go_program(code)
+    assert program.startswith('package main\n\nimport (\n\t"math"\n\t"reflect"\n\t"testing"\n)\n')
+    assert program.count("import") == 1 and '"fmt"' not in program
 
 
-def test_the_writer_goes_on_after_any_context() -> None:
-    fake = FakeDenoiser("  return 1;\n}\nmore")
-    context = [fake.special.fim_middle, *fake.codec.encode("int f(){\n")]
-    given = Writer(fake, fake.codec, "left_to_right").complete(context, max_tokens=64, stop=stop_rule(CPP))
-    assert (given.texts, given.status) == (("  return 1;\n}",), "rule")
-    assert given.context_forwards == 1 and given.forwards > 1 and given.tokens >= len("  return 1;\n}")
+@pytest.mark.skipif(bool(missing_tools("go")), reason="no Go on this machine")
+@pytest.mark.parametrize(("given", "passed"), [(1, True), (2, False)])
+def test_go_is_judged_by_its_tests(given: int, passed: bool) -> None:
+    tests = "func TestF(t *testing.T) {\n\tassert := assert.New(t)\n\tassert.Equal(1, F())\n}\n"
+    case = Case("Go/0", "go", "", "func F() int {\n", "", tests)
+    answer = translate.judge(case, Reply((f"\treturn {given}\n}}",), "ok", 3, 3, 1, 0, 1.0))
+    assert (answer.right, bool(answer.shares["compiles"].hits)) == (passed, True)
+
+
+def test_every_target_can_be_run() -> None:
+    assert set(translate.TARGETS.values()) <= set(TOOLCHAINS)
 
 
 def test_judging(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -103,8 +108,8 @@ def test_judging(monkeypatch: pytest.MonkeyPatch) -> None:
         return Verdict(False, "does not compile: error") if "bad" in program else Verdict(True, "")
 
     monkeypatch.setattr(translate, "run_program", run_program)
-    good = translate.judge(CPP, Reply(("return 1;}",), "rule", 3, 3, 1, 0, 1.0))
+    good = translate.judge(CPP, Reply(("return 1;}",), "ok", 3, 3, 1, 0, 1.0))
     assert programs == [f"{CPP.declaration}return 1;}}\ntest();"]
-    assert good.right and good.shares["compiles"].hits and good.shares["ended"].hits
-    bad = translate.judge(CPP, Reply(("bad",), "length", 3, 3, 1, 0, 1.0))
-    assert not (bad.right or bad.shares["compiles"].hits or bad.shares["ended"].hits)
+    assert good.right and good.shares["compiles"].hits and good.shares["parses"].hits
+    bad = translate.judge(CPP, Reply(("bad",), "ok", 3, 3, 1, 0, 1.0))
+    assert not (bad.right or bad.shares["compiles"].hits or bad.shares["parses"].hits)

@@ -1,0 +1,100 @@
+"""A text that is mostly copied to a draft of it: what follows in the old text behind the place reached.
+
+An edit repeats most of what it edits. The latest tokens are looked up in a hint, and what follows them there
+is proposed; the base verifies it like any other draft, so a wrong proposal costs rows and never changes the
+text. Pure functions of token ids. The idea is known as prompt lookup decoding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+MAX_RUN = 24
+"""The longest draft: on a CPU rows cost time, and a wrong one is thrown away whole."""
+
+
+@dataclass(frozen=True, slots=True)
+class Hint:
+    """A text that may be copied.
+
+    Attributes:
+        tokens: its ids ``[n]``.
+        chances: how likely the base is to agree with each proposed token, by the number of tokens that
+            matched, from 0; the last one holds for all longer matches.
+        start: the same before anything is written; 0 where the copy does not begin with the text.
+        before: tokens that stand before the canvas, where they are to be matched as well.
+    """
+
+    tokens: Sequence[int]
+    chances: tuple[float, ...]
+    start: float = 0.0
+    before: Sequence[int] = ()
+
+    @classmethod
+    def edited(cls, tokens: Sequence[int]) -> Hint:
+        """A text that is being edited: most of it comes again, in order."""
+        return cls(tokens, (0.0, 0.55, 0.75, 0.85, 0.9, 0.93, 0.95), 0.9)
+
+    @classmethod
+    def around(cls, context: Sequence[int]) -> Hint:
+        """The context of a hole (chances measured on held-out code, see the results log)."""
+        chances = (0.0, 0.35, 0.55, 0.62, 0.63, 0.7, 0.75, 0.81, 0.85, 0.87, 0.89, 0.91, 0.93)
+        return cls(context, chances, before=context[-len(chances) :])
+
+
+NOTHING = Hint((), (0.0,))
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """A proposed run.
+
+    Attributes:
+        tokens: their ids ``[n]``; empty where nothing matches.
+        chance: of each, that the base agrees with it if it did so before.
+    """
+
+    tokens: tuple[int, ...]
+    chance: float
+
+
+NO_COPY = Copied((), 0.0)
+
+
+def continuation(settled: Sequence[int], hint: Hint) -> Copied:
+    """What follows in a hint where the last settled tokens stand in it.
+
+    The longest match counts; among equal ones, of an edited text the place that is nearest to as far as the
+    edit has come, of a context the last.
+
+    Args:
+        settled: the tokens written so far.
+        hint: the text that may be copied.
+    """
+    tokens = hint.tokens
+    if not tokens:
+        return NO_COPY
+    if not settled and not hint.before:
+        return Copied(tuple(tokens[:MAX_RUN]), hint.start) if hint.start else NO_COPY
+    written = [*hint.before, *settled]
+    most = len(hint.chances) - 1
+    best, best_end = 0, 0
+    for end in range(1, len(tokens)):  # something must follow
+        if tokens[end - 1] != written[-1]:
+            continue
+        length = _match(written, tokens, end, most)
+        nearer = bool(hint.before) or abs(end - len(settled)) < abs(best_end - len(settled))
+        if length > best or (length == best and nearer):
+            best, best_end = length, end
+    if not best:
+        return NO_COPY
+    return Copied(tuple(tokens[best_end : best_end + MAX_RUN]), hint.chances[best])
+
+
+def _match(written: Sequence[int], tokens: Sequence[int], end: int, most: int) -> int:
+    """How many of the last tokens written are the ones before ``end`` in others, up to ``most``."""
+    length = 0
+    while length < min(most, end, len(written)) and written[-1 - length] == tokens[end - 1 - length]:
+        length += 1
+    return length
