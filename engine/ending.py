@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 
-from engine.faults import Faults, faults_of
+from engine.faults import faults_of
 from engine.languages import Language
 from engine.syntax import error_count
 from engine.text import split_lines
@@ -59,7 +59,7 @@ def cut_at_end(prefix: str, fill: str, suffix: str, language: Language, *, whole
         at = _whole_suffix_at(fill, suffix)
     if at is not None:
         return fill[:at]
-    if whole and not faults_of(prefix + fill + suffix, language):
+    if whole and not faults_of(prefix + fill + suffix, language).errors:
         return fill
     return fill[: _best_place(prefix, fill, suffix, language)]
 
@@ -71,12 +71,12 @@ def _whole_suffix_at(fill: str, suffix: str) -> int | None:
 
 
 def _best_place(prefix: str, fill: str, suffix: str, language: Language) -> int:
-    """The place with the fewest faults; among equals, what goes on most like the suffix, then the first."""
+    """The place with the fewest errors; among equals, what goes on most like the suffix, then the first."""
     until = time.monotonic() + MAX_SECONDS
-    best: tuple[Faults, int, int] | None = None
+    best: tuple[int, int, int] | None = None
     places = sorted((-_overlap(fill, at, suffix), at) for at in _places(prefix, fill, suffix, language))
     for overlap, at in places[:MAX_PLACES]:
-        found = (faults_of(prefix + fill[:at] + suffix, language), overlap, at)
+        found = (faults_of(prefix + fill[:at] + suffix, language).errors, overlap, at)
         best = found if best is None else min(best, found)
         if time.monotonic() > until:
             break

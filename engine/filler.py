@@ -177,7 +177,7 @@ class Filler:
             work += Work(len(denoised.tokens) - len(start), denoised.forwards, rows=denoised.rows)
             fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
             fill = _trimmed(request, language, hole, fill, denoised.stopped)
-            return _Attempt(fill, denoised, faults_of(prefix + fill + suffix, language))
+            return _Attempt(fill, denoised, _faults(prefix, fill, suffix, language))
 
         made = attempt(())
         if self._revises and self._doubtful(request, language, hole, made):
@@ -246,8 +246,17 @@ class Filler:
 
 def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, stopped: str) -> str:
     """A fill cut at its end, without what repeats its surroundings."""
-    if not request.single_line and (stopped != "end" or hole.suffix.strip()):
+    if not request.single_line:
         fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=stopped == "end")
+    elif hole.suffix.partition("\n")[0].strip():  # the line goes on behind the hole
+        line = fill.lstrip("\r\n").partition("\n")[0].rstrip("\r")
+        fill = cut_at_end(hole.prefix, line, hole.suffix, language, whole=True)
     if stopped in EARLY and "\n" in fill:
         fill = fill[: fill.rindex("\n") + 1]  # whole lines only
     return accept.tidy(hole.prefix, fill, hole.suffix, language, single_line=request.single_line)
+
+
+def _faults(prefix: str, fill: str, suffix: str, language: Language) -> Faults:
+    """What is wrong with a text that has a fill; leaving the hole blank is a fault as well."""
+    found = faults_of(prefix + fill + suffix, language)
+    return found if fill.strip() else replace(found, errors=found.errors + 1)
