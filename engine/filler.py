@@ -55,6 +55,12 @@ class Hole:
     index: int
     later: bool
 
+    @property
+    def is_within_line(self) -> bool:
+        """Whether its line goes on behind it, and did not begin with it."""
+        begins = self.prefix[-1:] not in ("", "\n", "\r")
+        return begins and bool(self.suffix.partition("\n")[0].strip())
+
     @classmethod
     def of(cls, segments: Sequence[str | None], at: int, index: int) -> Hole:
         """The hole at a place of a text in segments."""
@@ -247,8 +253,9 @@ class Filler:
 def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, stopped: str) -> str:
     """A fill cut at its end, without what repeats its surroundings."""
     if not request.single_line:
-        fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=stopped == "end")
-    elif hole.suffix.partition("\n")[0].strip():  # the line goes on behind the hole
+        whole, early = stopped == "end", stopped in EARLY
+        fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=whole, early=early)
+    elif hole.is_within_line:
         line = fill.lstrip("\r\n").partition("\n")[0].rstrip("\r")
         fill = cut_at_end(hole.prefix, line, hole.suffix, language, whole=True)
     if stopped in EARLY and "\n" in fill:
