@@ -117,8 +117,28 @@ class Workbench:
             ArtifactError: the model cannot follow instructions.
             Cancelled: asked to stop.
         """
-        encoded = self._denoiser.encode(chat_context(self.codec, turns, opening), self.cancel)
-        task = Task(b"", max_tokens, stop or _never)
+        return self._written(chat_context(self.codec, turns, opening), stop or _never, max_tokens)
+
+    def go_on(self, prefix: str, suffix: str, language: str, *, stop: StopRule, max_tokens: int) -> Written:
+        """The text that a rule ends, between two others; nothing of it is healed, tidied or judged.
+
+        Where the suffix is that of the last call, what the prefixes have in common is not encoded again.
+
+        Args:
+            prefix: the text before; best cut where a token ends.
+            suffix: the text behind.
+            language: LSP language identifier.
+            stop: where the text ends.
+            max_tokens: the most tokens of it.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        return self._written(self._lay_out(prefix, suffix, language).context, stop, max_tokens)
+
+    def _written(self, context: Sequence[int], stop: StopRule, max_tokens: int) -> Written:
+        encoded = self._denoiser.encode(context, self.cancel)
+        task = Task(b"", max_tokens, stop)
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
