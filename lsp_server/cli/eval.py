@@ -54,13 +54,6 @@ _DEFAULT_TOKENS = {
     "repair": 48,
     "translate": 512,
 }
-    "infilling": 128,
-    "joint": 64,
-    "heldout": 192,
-    "types": 1024,
-    "repair": 48,
-    "translate": 512,
-}
 _OF_CORPUS = ("heldout", "repair", "types")
 
 
