@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.chat import Turn, chat_context
-from engine.denoise import StopRule, Task, denoise
+from engine.denoise import Avoided, StopRule, Task, denoise
 from engine.denoiser import Denoiser
 from engine.layout import Layout
 from engine.schedule import DecodeRule
@@ -119,7 +119,16 @@ class Workbench:
         """
         return self._written(chat_context(self.codec, turns, opening), stop or _never, max_tokens)
 
-    def go_on(self, prefix: str, suffix: str, language: str, *, stop: StopRule, max_tokens: int) -> Written:
+    def go_on(
+        self,
+        prefix: str,
+        suffix: str,
+        language: str,
+        *,
+        stop: StopRule,
+        max_tokens: int,
+        avoid: Sequence[str] = (),
+    ) -> Written:
         """The text that a rule ends, between two others; nothing of it is healed, tidied or judged.
 
         Where the suffix is that of the last call, what the prefixes have in common is not encoded again.
@@ -130,15 +139,20 @@ class Workbench:
             language: LSP language identifier.
             stop: where the text ends.
             max_tokens: the most tokens of it.
+            avoid: words it must not begin with, nor with the first token of one.
 
         Raises:
             Cancelled: asked to stop.
         """
-        return self._written(self._lay_out(prefix, suffix, language).context, stop, max_tokens)
+        firsts = {self.codec.encode(spelt)[0] for word in avoid for spelt in (word, f" {word}")}
+        avoided = [Avoided(np.array(sorted(firsts), dtype=np.int64), 0.0)] if firsts else []
+        return self._written(self._lay_out(prefix, suffix, language).context, stop, max_tokens, avoided)
 
-    def _written(self, context: Sequence[int], stop: StopRule, max_tokens: int) -> Written:
+    def _written(
+        self, context: Sequence[int], stop: StopRule, max_tokens: int, avoid: Sequence[Avoided] = ()
+    ) -> Written:
         encoded = self._denoiser.encode(context, self.cancel)
-        task = Task(b"", max_tokens, stop)
+        task = Task(b"", max_tokens, stop, avoid)
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
