@@ -112,6 +112,7 @@ PYTHON = Rules(
         "typed_default_parameter": ("name",),
         "aliased_import": ("alias",),
         "dotted_name": (),
+        "tuple": (),
     },
     other={"attribute": ("attribute",), "keyword_argument": ("name",)},
     outside={
