@@ -117,6 +117,26 @@ def walk(root: Node) -> Iterator[Node]:
         stack.extend(reversed(node.children))
 
 
+def returns_value(body: Node) -> bool:
+    """Whether the body of a function, in any language, gives a value: by ``return``, or as an expression."""
+    if body.type not in (
+        "block",
+        "statement_block",
+        "compound_statement",
+        "constructor_body",
+        "function_body",
+    ):
+        return "body" not in body.type  # an arrow function's expression
+    last = body.named_children[-1] if body.named_child_count else None
+    if body.parent is not None and body.parent.type == "function_item":
+        return body.parent.child_by_field_name("return_type") is not None and last is not None
+    return any(
+        node.type in ("return_statement", "return_expression")
+        and any("comment" not in child.type for child in node.named_children)
+        for node in _own(body)
+    )
+
+
 # --- Python -------------------------------------------------------------------------------------------
 
 _LITERALS = {
@@ -138,6 +158,14 @@ _SPECIAL_RETURNS = {
 _COMPARISONS = frozenset({"__eq__", "__ne__"})
 _OPEN_CLASSES = ("Enum", "Flag", "Model", "Structure", "Union", "TypedDict", "NamedTuple", "Schema", "Form")
 """Ends of names of bases whose attributes mean something else, or nothing, once they are annotated."""
+_INNER = frozenset(
+    (
+        *("function_definition", "class_definition", "lambda", "function_declaration", "function_expression"),
+        *("arrow_function", "method_definition", "class_declaration", "func_literal", "lambda_expression"),
+        *("closure_expression", "function_item"),
+    )
+)
+"""What has returns of its own."""
 _ABSTRACT = frozenset({"abstractmethod", "overload", "abstractproperty", "property"})
 """Decorators of functions whose bodies say nothing of what they return."""
 
@@ -305,11 +333,7 @@ def _own(body: Node) -> Iterator[Node]:
     while stack:
         node = stack.pop()
         yield node
-        stack += [
-            child
-            for child in reversed(node.children)
-            if child.type not in ("function_definition", "class_definition", "lambda")
-        ]
+        stack += [child for child in reversed(node.children) if child.type not in _INNER]
 
 
 def _is_stub(statement: Node) -> bool:
