@@ -24,6 +24,8 @@ MAX_LINE_TOKENS = 48
 MAX_LINE_CHARS = 100
 MAX_BODY_CHARS = 1_600
 
+_TAGS = ("@", "@param", "@brief", "@return", "\\", ":param")
+"""The form of a comment is not the model's to choose: it writes no tags."""
 _UNUSABLE = re.compile(r'"""|\*/|\\')
 _SENTENCE = re.compile(r"^.*?[.!?](?=\s|$)")
 
@@ -120,6 +122,7 @@ def _comment(
             language.id,
             stop=lambda said, closes=closes: _line_end(said, closes),  # type: ignore[misc]
             max_tokens=min(MAX_LINE_TOKENS, request.max_tokens - bench.work.tokens),
+            avoid=_TAGS,
         )
         line = _line(written.text, ended=written.ended, is_first=not logs and language.id == "python")
         if line is None:

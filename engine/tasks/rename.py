@@ -142,7 +142,7 @@ class _Naming:
             word = _IDENTIFIER.match(written.text.strip())
             if word is None or self._bench.deadline.passed:
                 return
-            said.append(word[0])
+            said.append(word[0])  # the next one begins otherwise
             yield word[0]
 
     def _asked(self) -> Iterable[str]:
@@ -157,7 +157,7 @@ class _Naming:
             f"Suggest four better, descriptive names for the {symbol.kind} `{symbol.name}`. "
             "Names only, one a line."
         )
-        written = self._bench.write([Turn("user", question)], opening="1. ", max_tokens=MAX_ANSWER_TOKENS)
+        written = self._bench.write([Turn("user", question)], opening="1. `", max_tokens=MAX_ANSWER_TOKENS)
         for line in written.text.splitlines():
             word = _IDENTIFIER.search(re.sub(r"^\s*\d+\.\s*", "", line))
             if word is not None:
