@@ -1,4 +1,4 @@
-"""The task ``complete``: a text to the same text with the body, branch or arm that is missing at the selection.
+"""The task ``complete``: a text to the same with the body, branch or arm that is missing at the selection.
 
 The syntax tree says where code is missing: a placeholder, an empty body, an ``if`` without its other branch,
 a ``match`` that can take an arm. The model fills that one place; the block it stands in is its end.

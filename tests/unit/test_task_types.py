@@ -86,7 +86,10 @@ def test_where_annotations_are_missing_in_typescript(
     assert found(text, "typescript") == expected
 
 
-NAMES = "from __future__ import annotations\nimport os\nimport numpy as np\nfrom datetime import datetime\nclass A: ...\n"
+NAMES = (
+    "from __future__ import annotations\nimport os\nimport numpy as np\nfrom datetime import datetime\n"
+    "class A: ...\n"
+)
 
 
 @pytest.mark.parametrize(
