@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -29,6 +30,30 @@ BUILTINS = frozenset(
         *("LookupError", "KeyboardInterrupt", "BaseExceptionGroup", "ExceptionGroup"),
     )
 )
+_WELL_KNOWN = frozenset(
+    (
+        *(
+            "np.ndarray",
+            "numpy.ndarray",
+            "np.dtype",
+            "torch.Tensor",
+            "torch.device",
+            "torch.dtype",
+            "nn.Module",
+        ),
+        *(
+            "torch.nn.Module",
+            "pd.DataFrame",
+            "pd.Series",
+            "pandas.DataFrame",
+            "t.Any",
+            "t.Callable",
+            "t.Iterable",
+        ),
+    )
+)
+"""Types of modules that files import under a name everybody knows."""
+
 _PLAIN = frozenset({"int", "float", "str", "bytes", "bool", "complex", "object", "bytearray", "range", "Any"})
 """Types that take no arguments."""
 
@@ -93,6 +118,7 @@ class FileNames:
     Attributes:
         known: names bound at its top level, each to where it is bound, in bytes; imports to 0.
         modules: those that are modules: ``import x``.
+        dotted: names with a dot that the file says somewhere.
         checked_only: names imported for type checkers alone.
         deferred: whether annotations are not evaluated when a function is defined.
         optional: whether the file says ``Optional[X]`` for ``X | None``.
@@ -101,6 +127,7 @@ class FileNames:
 
     known: dict[str, int]
     modules: frozenset[str]
+    dotted: frozenset[str]
     checked_only: frozenset[str]
     deferred: bool
     optional: bool
@@ -146,6 +173,7 @@ def file_names(syntax: Syntax, text: str) -> FileNames:
     return FileNames(
         known,
         frozenset(modules),
+        frozenset(re.findall(r"\b[^\W\d]\w*(?:\.[^\W\d]\w*)+", text)),
         frozenset(checked_only),
         deferred,
         ("Optional" in known and not newer),
@@ -293,6 +321,8 @@ class _Writer:
         if self._names.local(root.id):
             if root.id == node.attr and root.id not in self._names.modules:
                 return self._name(root.id)  # datetime.datetime where datetime is the class
+            if not self._can_be(root.id, ast.unparse(node)):
+                raise _NoTypeError
             self.quoted = self.quoted or root.id in self._names.checked_only
             return node
         module = ast.unparse(node.value)
@@ -302,6 +332,12 @@ class _Writer:
         ):
             return self._name(node.attr)
         raise _NoTypeError
+
+    def _can_be(self, root: str, dotted: str) -> bool:
+        """Whether a module is likely to have what is said to be of it: nobody looks into modules."""
+        if dotted in self._names.dotted or dotted in _WELL_KNOWN:
+            return True
+        return root in self._names.modules and root in sys.stdlib_module_names
 
     def _generic(self, node: ast.Subscript) -> ast.expr:
         head = self.type_of(node.value)

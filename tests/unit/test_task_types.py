@@ -110,6 +110,8 @@ NAMES = (
         ("Path", "", "Path", {("pathlib", "Path")}),
         ("np.ndarray", NAMES, "np.ndarray", set()),
         ("np.ndarray", "", None, set()),
+        ("np.array_type", NAMES, None, set()),
+        ("os.PathLike", NAMES, "os.PathLike", set()),
         ("datetime.datetime", NAMES, "datetime", set()),
         ("A", NAMES, "A", set()),
         ("A | None", "class A: ...\n", '"A | None"', set()),
