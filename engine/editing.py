@@ -15,8 +15,12 @@ from engine.types import EditKind, EditRequest, EditResult, Span
 from engine.workbench import Workbench
 
 _MODULES: dict[EditKind, str] = {
+    "complete": "engine.tasks.complete",
+    "docstring": "engine.tasks.docstring",
+    "names": "engine.tasks.rename",
     "rewrite": "engine.tasks.rewrite",
     "translate": "engine.tasks.translate",
+    "types": "engine.tasks.annotate",
 }
 
 UNCHANGED = "nothing to change"

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.chat import Turn, chat_context
-from engine.denoise import StopRule, Task, denoise
+from engine.denoise import Avoided, StopRule, Task, denoise
 from engine.denoiser import Denoiser
 from engine.layout import Layout
 from engine.lookup import Hint
@@ -125,8 +125,42 @@ class Workbench:
             ArtifactError: the model cannot follow instructions.
             Cancelled: asked to stop.
         """
-        encoded = self._denoiser.encode(chat_context(self.codec, turns, opening), self.cancel)
+        context = chat_context(self.codec, turns, opening)
         task = Task(b"", max_tokens, stop or _never, hint=Hint.edited(self.codec.encode(hint)))
+        return self._written(context, task)
+
+    def go_on(
+        self,
+        prefix: str,
+        suffix: str,
+        language: str,
+        *,
+        stop: StopRule,
+        max_tokens: int,
+        avoid: Sequence[str] = (),
+    ) -> Written:
+        """The text that a rule ends, between two others; nothing of it is healed, tidied or judged.
+
+        Where the suffix is that of the last call, what the prefixes have in common is not encoded again.
+
+        Args:
+            prefix: the text before; best cut where a token ends.
+            suffix: the text behind.
+            language: LSP language identifier.
+            stop: where the text ends.
+            max_tokens: the most tokens of it.
+            avoid: words it must not begin with, nor with the first token of one.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        firsts = {self.codec.encode(spelt)[0] for word in avoid for spelt in (word, f" {word}")}
+        avoided = [Avoided(np.array(sorted(firsts), dtype=np.int64), 0.0)] if firsts else []
+        context = self._lay_out(prefix, suffix, language).context
+        return self._written(context, Task(b"", max_tokens, stop, avoided, hint=Hint.around(context)))
+
+    def _written(self, context: Sequence[int], task: Task) -> Written:
+        encoded = self._denoiser.encode(context, self.cancel)
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
