@@ -15,6 +15,7 @@ from engine.types import EditKind, EditRequest, EditResult, Span
 from engine.workbench import Workbench
 
 _MODULES: dict[EditKind, str] = {
+    "repair": "engine.tasks.repair",
     "rewrite": "engine.tasks.rewrite",
 }
 
