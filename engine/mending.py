@@ -7,7 +7,7 @@ of models: what they say comes in as texts for places.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.brackets import unmatched
@@ -29,6 +29,7 @@ _LEXEME = re.compile(
     r"|[+\-*/%&|^]=|\S"
 )
 _NAME = re.compile(r"[^\W\d]\w*")
+_BLANK_LINE = re.compile(r"(?<=[\r\n])[ \t]*(?=[\r\n]|\Z)")
 _BLANKS = " \t"
 _LINE_ENDS = "\r\n"
 
@@ -97,8 +98,7 @@ def places(text: str, around: Sequence[Span], *, only_there: bool = False) -> li
         only_there: leave out what is not in one of the spans or right before it.
     """
     found = lexemes(text)
-    end = len(text.rstrip())
-    found.append(Place(Span(end, end), ""))
+    found.append(Place(Span(len(text), len(text)), ""))
     if only_there:
         return [
             place
@@ -156,13 +156,18 @@ class Trying:
         return True
 
     def change(self, place: Place, text: str) -> bool:
-        """Try a text in place of a lexeme."""
-        return bool(place.text) and self.fits(Mend(place.span, text))
+        """Try a text in place of a lexeme, with blanks beside it or without."""
+        if not place.text or not self.fits(Mend(place.span, self._apart(place.span, text))):
+            return False
+        for span in _with_blanks(self._text, place.span):
+            if self._apart(span, text) == text:
+                self.fits(Mend(span, text))
+        return True
 
     def put_in(self, place: Place, text: str) -> bool:
         """Try a text before a lexeme, spaced in every way that is likely."""
         fits = False
-        for mend in _insertions(self._text, place.span.start_char, text):
+        for mend in self._insertions(place.span.start_char, text):
             fits |= self.fits(mend)
         return fits
 
@@ -171,9 +176,45 @@ class Trying:
         if not put_in and not place.text:
             return False
         mends = (
-            _insertions(self._text, place.span.start_char, WORD) if put_in else [Mend(place.span, WORD)]
+            self._insertions(place.span.start_char, WORD)
+            if put_in
+            else [Mend(place.span, self._apart(place.span, WORD))]
         )
         return any(self._errors(mend, mend.made(self._text)) <= self.fewest for mend in mends)
+
+    def _insertions(self, at_char: int, new: str) -> Iterator[Mend]:
+        """Ways to put a text before what stands at an offset."""
+        text = self._text
+        gap = at_char
+        while gap and text[gap - 1] in _BLANKS:
+            gap -= 1
+        here = Span(at_char, at_char)
+        if not gap or text[gap - 1] in _LINE_ENDS:
+            yield Mend(here, self._apart(here, new))
+            yield Mend(here, f"{new} ")
+            line_end = len(text[:gap].rstrip())
+            if line_end:
+                behind = Span(line_end, line_end)
+                yield Mend(behind, self._apart(behind, new))
+                yield Mend(behind, f" {new}")
+            for blank in _BLANK_LINE.finditer(text, line_end, gap):
+                yield Mend(Span(blank.end(), blank.end()), new)
+            return
+        if gap == at_char:
+            yield Mend(here, self._apart(here, new))
+        elif at_char - gap > 1:
+            yield Mend(Span(gap + 1, gap + 1), new)
+        else:
+            yield Mend(Span(gap, gap), f" {new}")
+            for span in (here, Span(gap, gap), Span(gap, at_char)):
+                if self._apart(span, new) == new:
+                    yield Mend(span, new)
+
+    def _apart(self, span: Span, new: str) -> str:
+        """A text that keeps its words apart from the words around a span."""
+        before, after = self._text[: span.start_char][-1:], self._text[span.end_char :][:1]
+        front = " " if _is_word(before) and _is_word(new[:1]) else ""
+        return f"{front}{new}{' ' if _is_word(new[-1:]) and _is_word(after) else ''}"
 
     def _errors(self, mend: Mend, new: str) -> int:
         known = self._tried.get(new)
@@ -187,46 +228,24 @@ class Trying:
         return known
 
 
-def _insertions(text: str, at_char: int, new: str) -> Iterator[Mend]:
-    """Ways to put a text before what stands at an offset, the likeliest spacing last but one."""
-    gap = at_char
-    while gap and text[gap - 1] in _BLANKS:
-        gap -= 1
-    indents = not gap or text[gap - 1] in _LINE_ENDS
-    n_blanks = at_char - gap
-    if indents:
-        line_end = len(text[:gap].rstrip())
-        if line_end:
-            yield Mend(Span(line_end, line_end), new)
-            yield Mend(Span(line_end, line_end), f" {new}")
-    if indents or not n_blanks:
-        apart = _is_word(new[-1:]) and _is_word(text[at_char : at_char + 1])
-        yield Mend(Span(at_char, at_char), new + " " * apart)
-        if indents and not apart:
-            yield Mend(Span(at_char, at_char), new + " ")
-        return
-    if n_blanks > 1:
-        yield Mend(Span(gap + 1, gap + 1), new)
-        return
-    yield Mend(Span(gap, gap), f" {new}")
-    yield Mend(Span(at_char, at_char), new)
-    if not (_is_word(new[:1]) and _is_word(text[gap - 1])):
-        yield Mend(Span(gap, gap), new)
-
-
 def _is_word(char: str) -> bool:
+    """Whether a character is one that words and numbers are made of."""
     return bool(_NAME.match(char)) or char.isdigit()
 
 
-def _with_blanks(text: str, span: Span) -> Iterable[Span]:
-    """A span with the blanks behind it, and with those before it unless they indent the line."""
+def _with_blanks(text: str, span: Span) -> Iterator[Span]:
+    """A span with the blanks behind it, before it unless they indent the line, and both."""
     end = span.end_char
     while end < len(text) and text[end] in _BLANKS:
         end += 1
     start = span.start_char
     while start and text[start - 1] in _BLANKS:
         start -= 1
+    if not start or text[start - 1] in _LINE_ENDS:
+        start = span.start_char
     if end > span.end_char:
         yield Span(span.start_char, end)
-    if 0 < start < span.start_char and text[start - 1] not in _LINE_ENDS:
+    if start < span.start_char:
         yield Span(start, span.end_char)
+    if start < span.start_char and end > span.end_char:
+        yield Span(start, end)

@@ -45,12 +45,14 @@ class TextReading:
     """What the base says of a text between two others, the end behind it included.
 
     Attributes:
+        tokens: ids of the text ``[n]``.
         starts: where each token starts, in characters of the text; last its length, of the end ``[n + 1]``.
         log_probs: of each token, and of the end ``[n + 1]``.
         likeliest: per token and for the end, the texts that are likeliest there, best first, with their
             log-probabilities; an empty text is the end.
     """
 
+    tokens: tuple[int, ...]
     starts: tuple[int, ...]
     log_probs: tuple[float, ...]
     likeliest: tuple[tuple[tuple[str, float], ...], ...]
@@ -196,17 +198,24 @@ class Workbench:
             )
         )
         starts = (*self.codec.start_chars(text), len(text))
-        return TextReading(starts, tuple(map(float, reading.log_probs)), likeliest)
+        return TextReading(tuple(tokens[:-1]), starts, tuple(map(float, reading.log_probs)), likeliest)
 
     def gains(
-        self, prefix: str, text: str, others: Sequence[str], suffix: str, language: str, *, ahead: int
+        self,
+        prefix: str,
+        reading: TextReading,
+        others: Sequence[str],
+        suffix: str,
+        language: str,
+        *,
+        ahead: int,
     ) -> list[float]:
-        """By how many nats other texts are likelier to the base than one, each between the same two.
+        """By how many nats other texts are likelier to the base than one that was read.
 
         Args:
-            prefix: the text before.
-            text: what the others are compared with.
-            others: texts that differ from it in a few places near one another.
+            prefix: the text before, as when it was read.
+            reading: of the text that the others are compared with.
+            others: texts that differ from it in places near one another.
             suffix: the text after.
             language: LSP language identifier.
             ahead: how many tokens behind the last difference are counted.
@@ -215,26 +224,23 @@ class Workbench:
             Cancelled: asked to stop.
         """
         self._encode(prefix, suffix, language)
-        old = [*self.codec.encode(text), self._end]
-        reading = self._denoiser.read(old, self.cancel)
-        self.work += Work(forwards=reading.forwards, rows=reading.rows)
-        sums = np.concatenate([[0.0], np.cumsum(reading.log_probs.astype(np.float64))])
+        old = [*reading.tokens, self._end]
+        sums = np.concatenate([[0.0], np.cumsum(np.asarray(reading.log_probs, dtype=np.float64))])
         gains = [0.0] * len(others)
-        by_start: dict[int, list[tuple[int, list[int], float]]] = {}
+        by_start: dict[int, list[_Branch]] = {}
         for at, other in enumerate(others):
             new = [*self.codec.encode(other), self._end]
-            if new == old:
-                continue
-            first, n_same = _difference(old, new)
-            end = min(len(new), len(new) - n_same + ahead)
-            old_end = min(len(old), len(old) - n_same + ahead)
-            by_start.setdefault(first, []).append((at, new[first:end], sums[old_end] - sums[first]))
-        for first in sorted(by_start):
+            if new != old:
+                first, n_same = _difference(old, new)
+                end, old_end = (min(len(ids), len(ids) - n_same + ahead) for ids in (new, old))
+                branch = _Branch(at, new[first:end], float(sums[old_end] - sums[first]))
+                by_start.setdefault(first, []).append(branch)
+        for first in sorted(by_start, reverse=True):  # what was read before is cached then
             for group in _in_passes(by_start[first]):
-                scores = self._denoiser.compare(old[:first], [new for _, new, _ in group], self.cancel)
-                self.work += Work(forwards=1, rows=sum(len(new) for _, new, _ in group))
-                for (at, _, before), score in zip(group, scores, strict=True):
-                    gains[at] = float(score.sum()) - float(before)
+                scores = self._denoiser.compare(old[:first], [one.tokens for one in group], self.cancel)
+                self.work += Work(forwards=1, rows=sum(len(one.tokens) for one in group))
+                for one, score in zip(group, scores, strict=True):
+                    gains[one.at] = float(score.sum()) - one.before
         return gains
 
     @property
@@ -251,6 +257,15 @@ class Workbench:
         )
 
 
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One of the other texts: its index, its tokens from the first new one, how likely the old ones were."""
+
+    at: int
+    tokens: list[int]
+    before: float
+
+
 def _difference(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
     """How many tokens two lists that differ have in common at the start, and behind that at the end."""
     shorter = min(len(old), len(new))
@@ -261,18 +276,16 @@ def _difference(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
     return first, n_same
 
 
-def _in_passes(
-    branches: Sequence[tuple[int, list[int], float]],
-) -> Iterator[list[tuple[int, list[int], float]]]:
+def _in_passes(branches: Sequence[_Branch]) -> Iterator[list[_Branch]]:
     """Branches in groups of a bounded number of rows."""
-    group: list[tuple[int, list[int], float]] = []
+    group: list[_Branch] = []
     n_rows = 0
     for branch in branches:
-        if group and n_rows + len(branch[1]) > MAX_ROWS:
+        if group and n_rows + len(branch.tokens) > MAX_ROWS:
             yield group
             group, n_rows = [], 0
         group.append(branch)
-        n_rows += len(branch[1])
+        n_rows += len(branch.tokens)
     if group:
         yield group
 

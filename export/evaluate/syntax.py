@@ -1,9 +1,9 @@
 """Repair: one token of held-out code made wrong so that it parses no more, to what a model makes of it.
 
 A whole function of a file is the text. A token of it is left out, replaced by another of the function's
-tokens, doubled or joined by another one, or a bracket becomes another bracket; kinds and languages take turns.
-Beside these stand functions that are right already, some with a token a tool is said to complain of: there,
-every change is a fault.
+tokens, doubled or joined by another one, or a bracket becomes another bracket, words being kept apart; kinds
+and languages take turns. Beside these stand functions that are right already, some with a token a tool is
+said to complain of: there, every change is a fault.
 """
 
 from __future__ import annotations
@@ -216,9 +216,7 @@ def _tokens(text: str, language: Language) -> Iterator[Span]:
         node = open_nodes.pop()
         open_nodes += reversed(node.children)
         if parsed and not node.children and "comment" not in node.type and node.end_byte > node.start_byte:
-            span = Span(
-                parsed.utf8.byte_to_char(node.start_byte), parsed.utf8.byte_to_char(node.end_byte)
-            )
+            span = Span(parsed.utf8.byte_to_char(node.start_byte), parsed.utf8.byte_to_char(node.end_byte))
             if text[span.start_char : span.end_char].strip():
                 yield span
 
@@ -237,14 +235,20 @@ def _spoil(text: str, tokens: list[Span], kind: Kind, rng: random.Random) -> str
     if kind == "deleted":
         if before.endswith(" ") and after.startswith(" ") and rng.random() < 0.5:
             after = after[1:]
-        return before + after
+        return _joined(before, "", after)
     if kind == "bracket":
         return before + rng.choice([bracket for bracket in _BRACKETS if bracket != token]) + after
     other = rng.choice(tokens)
     new = text[other.start_char : other.end_char]
     if kind == "replaced":
-        return before + new + after
-    if rng.random() < 0.5:
-        new = token
-    apart = " " if _WORD.match(new[-1]) and _WORD.match(token[0]) else ""
-    return before + new + apart + token + after
+        return _joined(before, new, after)
+    return _joined(before, token if rng.random() < 0.5 else new, token + after)
+
+
+def _joined(before: str, new: str, after: str) -> str:
+    """Three texts one after the other, their words kept apart."""
+    if _WORD.match(before[-1:]) and _WORD.match((new + after)[:1]):
+        before += " "
+    if new and _WORD.match(new[-1]) and _WORD.match(after[:1]):
+        after = " " + after
+    return before + new + after

@@ -30,6 +30,7 @@ sets, and the data each takes:
   joint       the single-line infilling file: two and three holes at once in the same functions
   heldout     a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
   repair      a corpus directory: wrong tokens put into held-out code, found and put right
+  syntax      a corpus directory: held-out functions with one token wrong that parse no more, mended
   translate   a directory with humaneval_x_*.jsonl.gz: Python to other languages
 
 examples:
@@ -39,13 +40,23 @@ examples:
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
   unmask eval heldout corpus --per-kind 50
   unmask eval repair corpus --limit 100
+  unmask eval syntax corpus --limit 60
   unmask eval translate data --to js,cpp
 
 Every mode is asked the same cases; left_to_right, the base alone, is always among them. Model output is
 run in a child process with bounds on time, memory and files, without network."""
 
-_DEFAULT_TOKENS = {"infilling": 128, "joint": 64, "heldout": 192, "repair": 48, "translate": 512}
-_OF_CORPUS = ("heldout", "repair")
+_DEFAULT_TOKENS = {
+    "infilling": 128,
+    "joint": 64,
+    "heldout": 192,
+    "repair": 48,
+    "syntax": 16,
+    "translate": 512,
+}
+_OF_CORPUS = ("heldout", "repair", "syntax")
+_ONE_MODE = ("repair", "syntax")
+"""Sets in which the base decides: they are asked once."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -62,7 +73,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data",
         type=Path,
         nargs="?",
-        help="the evaluation data; by default the directory `corpus` for heldout and repair",
+        help="the evaluation data; by default the directory `corpus` for heldout, repair and syntax",
     )
     parser.add_argument(
         "--modes",
@@ -134,7 +145,7 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, joint, translate
+    from export.evaluate import heldout, infilling, joint, syntax, translate
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
@@ -144,6 +155,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     elif args.set == "translate":
         targets = [target.strip() for target in args.to.split(",") if target.strip()]
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
+    elif args.set == "syntax":
+        evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
     elif args.set == "joint":
         evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
     else:
@@ -182,7 +195,7 @@ def _measure(
     figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config)
     can_draft = bool(denoiser.rule.agreement) and not args.reference
-    modes = _in_order(args.modes, can_draft=can_draft) if evaluation else DECODINGS[:1]
+    modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     with contextlib.closing(denoiser):
         for mode in modes:
