@@ -46,6 +46,11 @@ def edit(bench: Workbench, request: EditRequest) -> EditResult:
     )
 
 
+def kinds() -> frozenset[EditKind]:
+    """The tasks there are."""
+    return frozenset(_MODULES)
+
+
 def only_within(old: str, new: str, spans: Sequence[Span]) -> bool:
     """Whether everything outside some spans of ``old``, in order and disjoint, stands in ``new`` in order.
 
