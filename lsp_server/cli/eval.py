@@ -30,6 +30,7 @@ sets, and the data each takes:
   heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
   types         a corpus directory: annotations of held-out files, taken out and put back
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
+  syntax        a corpus directory: held-out functions with one token wrong that parse no more, mended
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
 
@@ -41,6 +42,7 @@ examples:
   unmask eval heldout corpus --per-kind 50
   unmask eval types corpus --limit 20 --modes parallel
   unmask eval repair corpus --limit 100
+  unmask eval syntax corpus --limit 60
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
 
@@ -53,10 +55,13 @@ _DEFAULT_TOKENS = {
     "heldout": 192,
     "types": 1024,
     "repair": 48,
+    "syntax": 16,
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("heldout", "repair", "types")
+_OF_CORPUS = ("heldout", "repair", "syntax", "types")
+_ONE_MODE = ("repair", "syntax")
+"""Sets in which the base decides: they are asked once."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -73,7 +78,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data",
         type=Path,
         nargs="?",
-        help="the evaluation data; by default the directory `corpus` for heldout, types and repair",
+        help="the evaluation data; by default the directory `corpus` for heldout, types, repair and syntax",
     )
     parser.add_argument(
         "--modes",
@@ -151,7 +156,7 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, instructions, joint, translate, types
+    from export.evaluate import heldout, infilling, instructions, joint, syntax, translate, types
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
@@ -165,6 +170,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
     elif args.set == "instructions":
         evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
+    elif args.set == "syntax":
+        evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
     elif args.set == "joint":
         evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
     else:
@@ -203,7 +210,7 @@ def _measure(
     figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
     can_draft = bool(denoiser.rule.agreement) and not args.reference
-    modes = _in_order(args.modes, can_draft=can_draft) if evaluation else DECODINGS[:1]
+    modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     with contextlib.closing(denoiser):
         for mode in modes:
