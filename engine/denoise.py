@@ -56,6 +56,7 @@ class Task:
         max_tokens: the most tokens to settle.
         stop: see ``StopRule``.
         avoid: what the text should not begin with.
+        start: tokens that the canvas begins with, settled beforehand, each with its probability.
         hint: tokens of a text that it probably repeats; proposed where they match, and verified.
     """
 
@@ -63,7 +64,25 @@ class Task:
     max_tokens: int
     stop: StopRule
     avoid: Sequence[Avoided] = ()
+    start: tuple[tuple[int, float], ...] = ()
     hint: Sequence[int] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """Another token that a slot could have held.
+
+    Attributes:
+        slot: which.
+        token: the other token.
+        nats: how much less likely the base finds it than the one that was settled.
+        probability: of the other token.
+    """
+
+    slot: int
+    token: int
+    nats: float
+    probability: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,18 +92,29 @@ class Denoised:
     Attributes:
         text: what it says, the healed piece included, cut at its end.
         tokens: the settled tokens, end token left out.
+        probabilities: of each of them.
         confidence: geometric mean of their probabilities; 1 for none.
         forwards: passes it took.
         rows: rows computed in them, those of the context left out.
         stopped: ``end`` (end token), ``rule`` (the stop rule), ``length`` or ``deadline``.
+        doubts: what else could stand in the slots behind the given start, least doubtful slots left out.
     """
 
     text: str
     tokens: tuple[int, ...]
+    probabilities: tuple[float, ...]
     confidence: float
     forwards: int
     rows: int
     stopped: str
+    doubts: tuple[Doubt, ...] = ()
+
+
+N_DOUBTS = 3
+"""Other tokens that are noted of a slot."""
+
+MAX_DOUBT_NATS = 5.0
+"""Tokens less likely than that, relative to the settled one, are not noted."""
 
 
 def denoise(
@@ -136,8 +166,12 @@ class _Settling:
     def __init__(self, codec: TokenCodec, task: Task, end: frozenset[int], n_slots: int) -> None:
         self._codec, self._task, self._end, self._n_slots = codec, task, end, n_slots
         self._end_char: int | None = None
-        self.canvas = Canvas.masked(n_slots)
+        self._doubts: list[Doubt] = []
+        self.canvas = Canvas.masked(max(n_slots, len(task.start)))
         self.stopped: str | None = None
+        for token, probable in task.start:
+            if self.stopped is None:
+                self._settle(token, probable)
 
     def verify(self, prediction: Prediction, rule: DecodeRule) -> int:
         """Settle what stands of the proposal, and the base's choice after it; how many stood."""
@@ -148,6 +182,7 @@ class _Settling:
             agreed = n_agreed < len(proposed) and stands(allowed, proposed[n_agreed], int(token), rule)
             if agreed and proposed[n_agreed] != token:
                 token, confidence = proposed[n_agreed], probability(allowed, proposed[n_agreed])
+            self._doubts += _doubts(allowed, len(self.canvas.settled), int(token))
             self._settle(int(token), float(confidence))
             if self.stopped is not None or not agreed:
                 return n_agreed
@@ -189,11 +224,20 @@ class _Settling:
     def result(self, forwards: int, rows: int) -> Denoised:
         """What came of it."""
         tokens = self._text_tokens(self.canvas.settled)
-        log_probabilities = np.log(np.maximum(self.canvas.confidence[: len(tokens)], 1e-9))
-        confidence = float(np.exp(log_probabilities.mean())) if tokens else 1.0
+        probable = self.canvas.confidence[: len(tokens)]
+        confidence = float(np.exp(np.log(np.maximum(probable, 1e-9)).mean())) if tokens else 1.0
         text = self._codec.decode(tokens)[: self._end_char]
         assert self.stopped is not None
-        return Denoised(text, tuple(tokens), confidence, forwards, rows, self.stopped)
+        return Denoised(
+            text,
+            tuple(tokens),
+            tuple(map(float, probable)),
+            confidence,
+            forwards,
+            rows,
+            self.stopped,
+            tuple(self._doubts),
+        )
 
     def _settle(self, token: int, confidence: float) -> None:
         if not self.canvas.n_open:
@@ -242,6 +286,15 @@ class _Settling:
             for avoided in self._task.avoid:
                 logits = prefer_others(logits, avoided.tokens, avoided.alternative)
         return logits
+
+
+def _doubts(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Doubt]:
+    """The likeliest other tokens of a slot, from the base's logits for it ``[n_vocab]``."""
+    others = logits - logits[settled]
+    others[settled] = -np.inf
+    near = np.flatnonzero(others >= -MAX_DOUBT_NATS)
+    best = near[np.argsort(-others[near], kind="stable")[:N_DOUBTS]]
+    return [Doubt(slot, int(token), float(-others[token]), probability(logits, int(token))) for token in best]
 
 
 def _n_heal_tokens(tokens: list[int], codec: TokenCodec, heal: bytes) -> int:

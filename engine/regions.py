@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Shape",
     "cut",
+    "end_of_definition",
     "end_of_statement",
     "error_count",
     "has_error",
@@ -55,6 +56,7 @@ _LITERALS = frozenset(
         "text_block",
     }
 )
+_DEFINITION = re.compile(r"\s*(?:async\s+def|def|class)\b")
 # Nodes whose colon opens no block.
 _OTHER_COLONS = frozenset(
     {
@@ -190,6 +192,29 @@ def end_of_statement(prefix: str, fill: str, language: Language) -> str:
         return fill
     kept = "".join(lines[:n_kept])
     return kept if prefix[-1:] in ("", "\n", "\r") else kept.rstrip("\r\n")
+
+
+def end_of_definition(prefix: str, fill: str, suffix: str, language: Language) -> str:
+    """The beginning of ``fill`` that ends where the definition around the hole does; else all of it.
+
+    Braces: through the line that closes one brace more than the suffix leaves to be closed. Indentation: up
+    to the first line that is no further in than the header of the definition that the fill's first line is
+    in. Cut at a line end, without the blank lines before it.
+    """
+    lines = split_lines(fill)
+    if len(lines) < 2 or language.block is BlockStyle.NONE:
+        return fill
+    n_kept = len(lines)
+    if language.block is BlockStyle.BRACE:
+        n_open = sum(bracket == "{" for bracket, _ in unmatched(prefix, language).openers)
+        n_closed = sum(bracket == "}" for bracket, _ in unmatched(suffix, language).closers)
+        n_kept = _lines_to_brace(lines, language, max(n_open - n_closed, 0) if suffix.strip() else 0)
+    elif language.block is BlockStyle.COLON:
+        n_kept = _lines_to_outer(prefix, lines, language)
+    if n_kept == len(lines):
+        return fill
+    kept = "".join(lines[:n_kept])
+    return kept.rstrip() + kept[len(kept.rstrip()) :][:1].replace("\r", "\r\n")
 
 
 def is_secret_path(path: str | PurePath) -> bool:
@@ -381,10 +406,10 @@ def _span(syntax: Syntax, first: Node, last: Node) -> Span:
     return Span(syntax.utf8.byte_to_char(first.start_byte), syntax.utf8.byte_to_char(last.end_byte))
 
 
-def _lines_to_brace(lines: Sequence[str], language: Language) -> int:
-    """How many lines there are up to and with the one that closes a brace opened before them."""
+def _lines_to_brace(lines: Sequence[str], language: Language, n_more: int = 0) -> int:
+    """How many lines there are up to and with the one that closes a brace opened before them, and n more."""
     line_ends = list(accumulate(map(len, lines)))
-    depth = row = 0
+    depth, row = n_more, 0
     for kind, start_char, _ in pieces("".join(lines), language):
         while start_char >= line_ends[row]:
             if depth < 0:
@@ -392,6 +417,25 @@ def _lines_to_brace(lines: Sequence[str], language: Language) -> int:
             row += 1
         depth += (kind == "{") - (kind == "}")
     return row + 1 if depth < 0 else len(lines)
+
+
+def _lines_to_outer(prefix: str, lines: Sequence[str], language: Language) -> int:
+    """How many lines there are before the first one outside the definition that they begin in."""
+    hole_line, _ = _line_around(prefix, len(prefix))
+    first = hole_line + lines[0] if (hole_line + lines[0]).strip() else next(filter(str.strip, lines), "")
+    indent = indent_of(first)
+    header = next(
+        (
+            indent_of(line)
+            for line in reversed(prefix[: len(prefix) - len(hole_line)].splitlines())
+            if _DEFINITION.match(line) and indent_of(line) < indent
+        ),
+        None,
+    )
+    if header is None:
+        return len(lines)
+    rows = _rows_of_code(hole_line, lines, language)
+    return next((row for row in rows if indent_of(lines[row]) <= header), len(lines))
 
 
 def _lines_to_dedent(prefix: str, lines: Sequence[str], language: Language) -> int:

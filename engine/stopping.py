@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from engine.denoise import StopRule
+from engine.ending import begins_anew
 from engine.languages import Language
-from engine.regions import end_of_statement
+from engine.regions import end_of_definition, end_of_statement
 from engine.types import FillRequest
-
-MIN_REPEAT_CHARS = 6
-"""A shorter line (``}``, ``else:``) may rightly stand twice in a row."""
 
 
 def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str, suffix: str) -> StopRule:
@@ -24,20 +22,22 @@ def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str,
     whole_line = prefix[-1:] in ("", "\n", "\r") and suffix[:1] not in ("", "\n", "\r")
     if request.single_line:
         return lambda text: _line_end(text, len(piece), skip_blank=whole_line, keep_newline=whole_line)
-    next_line = next((line.strip() for line in suffix.splitlines() if line.strip()), "")
+    prose = language.grammar is None
 
     def stop(text: str) -> int | None:
         fill = text[len(piece) :]
+        if begins_anew(fill, suffix) is not None:
+            return len(text)  # what of it goes is cut with the rest in sight
         if "\n" not in fill:
             return None
-        finished = fill[: fill.rindex("\n")].rstrip()
-        last = finished[finished.rfind("\n") + 1 :]
-        if last.strip() == next_line and len(next_line) >= MIN_REPEAT_CHARS:
-            return len(piece) + len(finished) - len(last)
+        fence = -1 if prose else fill.find("\n```")
+        if fence >= 0:  # the model has begun to talk about the code
+            return len(piece) + fence + 1
+        kept = end_of_definition(prefix, fill, suffix, language)
         if request.within_block:
-            kept = end_of_statement(prefix, fill, language)
-            if len(kept) < len(fill.rstrip()):  # without the blank lines after the block
-                return len(piece) + fill.find("\n", len(kept.rstrip())) + 1
+            kept = min(kept, end_of_statement(prefix, fill, language), key=len)
+        if len(kept.rstrip()) < len(fill.rstrip()):  # without the blank lines after the block
+            return len(piece) + fill.find("\n", len(kept.rstrip())) + 1
         return None
 
     return stop

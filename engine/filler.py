@@ -1,0 +1,253 @@
+"""One hole to its fill: lay its context out, denoise, cut it at its end, mask again what does not fit, judge.
+
+Knows one hole at a time; how several are weighed against one another is ``engine.joint``'s matter.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from engine import accept, regions
+from engine.canvas import MASKED, Canvas
+from engine.denoise import Avoided, Denoised, Task, denoise
+from engine.denoiser import Denoiser
+from engine.ending import cut_at_end
+from engine.faults import Faults, faults_of
+from engine.languages import Language
+from engine.layout import Layout, lay_out
+from engine.revise import Start, revise
+from engine.schedule import DecodeRule
+from engine.stopping import stop_rule
+from engine.tokens import TokenCodec
+from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Work
+
+BLANK_ALTERNATIVE = 0.05
+"""A hole that somebody asked to fill is left blank only if no text is at least this probable."""
+
+STAND_IN = "..."
+"""Left out altogether, later holes read as finished blank code, and the model imitates it (results log)."""
+
+TRIES, AUTOMATIC_TRIES = 8, 2
+"""How often a fill with faults is tried anew: one that was asked for, and one that only typing asked for."""
+
+EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """A hole in its place.
+
+    Attributes:
+        prefix: all text before it.
+        suffix: all text behind it; later holes show as ``STAND_IN``.
+        index: its number in the request, from 0.
+        later: whether there are later holes that are not filled yet.
+    """
+
+    prefix: str
+    suffix: str
+    index: int
+    later: bool
+
+    @classmethod
+    def of(cls, segments: Sequence[str | None], at: int, index: int) -> Hole:
+        """The hole at a place of a text in segments."""
+        before, after = segments[:at], segments[at + 1 :]
+        return cls(
+            "".join(text or "" for text in before),
+            "".join(STAND_IN if text is None else text for text in after),
+            index,
+            None in after,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a request allows.
+
+    Attributes:
+        cancel: polled at every pass.
+        deadline: after which the best so far is taken.
+        on_frame: told every step; None where nobody looks.
+    """
+
+    cancel: CancelToken
+    deadline: Deadline
+    on_frame: FrameListener | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What came of one hole.
+
+    Attributes:
+        text: the fill, empty where it was refused.
+        denoised: the canvas it is from.
+        faults: what is wrong with the whole text that has it.
+        refusal: why it is not worth showing; None where it is.
+        work: what it took, all tries together.
+        steps: of denoising, all tries together.
+    """
+
+    text: str
+    denoised: Denoised
+    faults: Faults
+    refusal: str | None
+    work: Work
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    text: str
+    denoised: Denoised
+    faults: Faults
+
+
+class Filler:
+    """Fills single holes.
+
+    Args:
+        denoiser: the model.
+        codec: its tokenizer.
+        context_tokens: the most tokens of context for one hole.
+        rule: how canvases are decoded.
+        revises: whether fills with faults are masked again; else the base's own text stays.
+    """
+
+    def __init__(
+        self,
+        denoiser: Denoiser,
+        codec: TokenCodec,
+        context_tokens: int,
+        rule: DecodeRule,
+        *,
+        revises: bool,
+    ) -> None:
+        self._denoiser, self._codec = denoiser, codec
+        self._context_tokens, self._rule, self._revises = context_tokens, rule, revises
+
+    def fill(self, request: FillRequest, language: Language, hole: Hole, limits: Limits) -> Filled:
+        """Fill one hole.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        prefix, suffix = hole.prefix, hole.suffix
+        layout = self.lay_out(prefix, suffix, language, heal=request.heal)
+        piece = layout.heal.decode("utf-8")
+        encoded = self._denoiser.encode(layout.context, limits.cancel)
+        work = Work(
+            forwards=encoded.forwards,
+            context_forwards=encoded.forwards,
+            context_tokens=encoded.context_tokens,
+            cached_tokens=encoded.cached_tokens,
+        )
+        n_steps = 0
+
+        def show(canvas: Canvas, step: int, last: bool) -> None:
+            nonlocal n_steps
+            n_steps += 1
+            if limits.on_frame is not None and not last:
+                limits.on_frame(self._frame(canvas, layout.heal, hole.index, n_steps))
+
+        avoid = [] if request.automatic else [self._blank]
+        if hole.later:
+            avoid.insert(0, self._stand_in)
+        task = Task(
+            layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid
+        )
+
+        def attempt(start: Start) -> _Attempt:
+            nonlocal work
+            denoised = denoise(
+                self._denoiser,
+                self._codec,
+                replace(task, start=start),
+                self._rule,
+                cancel=limits.cancel,
+                deadline=limits.deadline,
+                on_step=show,
+            )
+            work += Work(len(denoised.tokens) - len(start), denoised.forwards, rows=denoised.rows)
+            fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
+            fill = _trimmed(request, language, hole, fill, denoised.stopped)
+            return _Attempt(fill, denoised, faults_of(prefix + fill + suffix, language))
+
+        made = attempt(())
+        if self._revises and self._doubtful(request, language, hole, made):
+            tries = AUTOMATIC_TRIES if request.automatic else TRIES
+            made = revise(made, attempt, tries=tries, go_on=lambda: not limits.deadline.passed)
+        refusal = accept.judge(
+            prefix,
+            made.text,
+            suffix,
+            language,
+            confidence=made.denoised.confidence,
+            automatic=request.automatic,
+        )
+        text = "" if refusal else made.text
+        if limits.on_frame is not None:  # the last step shows the answer, not what the canvas held beyond it
+            limits.on_frame(CanvasFrame(hole.index, n_steps, (text,), done=True))
+        return Filled(text, made.denoised, made.faults, refusal, work, n_steps)
+
+    def lay_out(self, prefix: str, suffix: str, language: Language, *, heal: bool) -> Layout:
+        """The context of the hole between two texts."""
+        return lay_out(
+            prefix,
+            suffix,
+            self._codec,
+            self._denoiser.special,
+            budget_tokens=self._context_tokens,
+            heal=heal,
+            landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
+        )
+
+    def _doubtful(self, request: FillRequest, language: Language, hole: Hole, made: _Attempt) -> bool:
+        """Whether a fill may be at fault; typing waits only for one that makes its text worse."""
+        if not made.faults or made.denoised.stopped in EARLY:
+            return False
+        if not request.automatic and not hole.later:
+            return True
+        line = (hole.prefix + made.text.rstrip()).rpartition("\n")[2]
+        if request.automatic and re.search(language.opener, line):
+            return False  # the block that is missing is what will be typed next
+        return made.faults > faults_of(hole.prefix + hole.suffix, language)
+
+    @cached_property
+    def _blank(self) -> Avoided:
+        """Beginnings that leave a hole blank."""
+        end = np.array(sorted(self._denoiser.special.end), dtype=np.int64)
+        return Avoided(np.concatenate([end, self._codec.line_ends]), BLANK_ALTERNATIVE)
+
+    @cached_property
+    def _stand_in(self) -> Avoided:
+        """Beginnings that imitate what stands for later holes."""
+        return Avoided(self._codec.beginning_with(STAND_IN), 0.0)
+
+    def _frame(self, canvas: Canvas, heal: bytes, hole: int, step: int) -> CanvasFrame:
+        """The canvas as text; the healed piece is not shown, it stands in the file already."""
+        hidden = len(heal)
+        pieces: list[str | None] = []
+        for token in canvas.tokens:
+            if token == MASKED:
+                pieces.append(None)
+                continue
+            data = self._codec.token_bytes[int(token)]
+            pieces.append(data[min(hidden, len(data)) :].decode("utf-8", errors="replace"))
+            hidden = max(0, hidden - len(data))
+        return CanvasFrame(hole, step, tuple(pieces), done=False)
+
+
+def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, stopped: str) -> str:
+    """A fill cut at its end, without what repeats its surroundings."""
+    if not request.single_line and (stopped != "end" or hole.suffix.strip()):
+        fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=stopped == "end")
+    if stopped in EARLY and "\n" in fill:
+        fill = fill[: fill.rindex("\n") + 1]  # whole lines only
+    return accept.tidy(hole.prefix, fill, hole.suffix, language, single_line=request.single_line)

@@ -1,0 +1,55 @@
+"""Where a fill is cut so that the suffix goes on from there."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from engine import languages
+from engine.ending import begins_anew, cut_at_end
+
+PYTHON = languages.by_id("python")
+DEF = "def f(a, b):\n"
+
+
+def cut(prefix: str, fill: str, suffix: str, *, whole: bool = False) -> str:
+    return cut_at_end(prefix, fill, suffix, PYTHON, whole=whole)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "fill", "suffix", "kept"),
+    [
+        # the suffix word for word
+        (DEF, "    c = a\n    return c * b + a - b * c\n", "    return c * b + a - b * c\n", "    c = a\n"),
+        # in the middle of a word
+        (DEF + "    to", "tal = a\n    return total\n", "turn total\n", "tal = a\n    re"),
+        # a short suffix, written to its end
+        (DEF + "    return max(", "a, b)", ")\n", "a, b"),
+        # never written again: the place that parses, and goes on like the suffix
+        (DEF + "    if a", " > b:\n        return a\n    return b\n", ":\n        return b\n", " > b"),
+        (DEF, "    x = a\n    y = b\n    return x + y\n", "    return x\n", "    x = a\n    y = b\n"),
+        # nothing behind the hole: nothing to cut for
+        (DEF, "    return a\n", "\n", "    return a\n"),
+    ],
+)
+def test_a_fill_is_cut_where_the_suffix_goes_on(prefix: str, fill: str, suffix: str, kept: str) -> None:
+    assert cut(prefix, fill, suffix) == kept
+
+
+def test_an_end_of_the_models_own_stands_if_nothing_is_wrong_with_it() -> None:
+    fill, suffix = "    a = 1\n    b = 2\n", "    return a\n"
+    assert cut(DEF, fill, suffix, whole=True) == fill
+    assert cut(DEF, fill, suffix) == "    a = 1\n"
+
+
+def test_little_that_agrees_is_no_new_beginning() -> None:
+    assert begins_anew("    x = 1\n    }\n", "    }\n") is None
+    assert begins_anew("return x\n", "return x + y + z + 1234567890\n") is None
+
+
+@given(
+    st.text("ab \n():=", max_size=60), st.text("ab \n():=", max_size=60), st.text("ab \n():=", max_size=60)
+)
+def test_what_is_kept_is_always_a_beginning(prefix: str, fill: str, suffix: str) -> None:
+    assert fill.startswith(cut(prefix, fill, suffix))
