@@ -30,18 +30,20 @@ def test_the_longest_match_says_where_the_text_has_come() -> None:
 
 
 def test_among_equal_matches_the_nearest_place_counts() -> None:
-    hint = [1, 2, 0, 0, 0, 0, 1, 3]
-    assert continuation([1], hint).tokens[0] == 2
-    assert continuation([9, 9, 9, 9, 9, 9, 1], hint).tokens[0] == 3
+    hint = [1, 1, 2, 0, 0, 0, 0, 1, 1, 3]
+    assert continuation([1, 1], hint).tokens[0] == 2
+    assert continuation([9, 9, 9, 9, 9, 9, 1, 1], hint).tokens[0] == 3
 
 
 def test_the_longer_the_match_the_surer() -> None:
     hint = list(range(50))
-    chances = [continuation(list(range(n)), hint).chance for n in range(1, 9)]
-    assert chances == sorted(chances) and chances[0] < 0.6 and chances[-1] > 0.9
+    chances = [continuation(list(range(n)), hint).chance for n in range(2, 9)]
+    assert chances == sorted(chances) and chances[0] < 0.8 and chances[-1] > 0.9
 
 
-@pytest.mark.parametrize(("settled", "hint"), [([1], []), ([], []), ([5], [1, 2, 3]), ([1, 2, 3], [1, 2, 3])])
+@pytest.mark.parametrize(
+    ("settled", "hint"), [([1], []), ([], []), ([5], [1, 2, 3]), ([1], [1, 2, 3]), ([1, 2, 3], [1, 2, 3])]
+)
 def test_nothing_is_proposed_where_nothing_follows(settled: list[int], hint: list[int]) -> None:
     assert continuation(settled, hint).tokens == ()
 
