@@ -80,11 +80,11 @@ class Excerpt:
 
         Args:
             answer: what was made of ``shown``, with any common indentation.
-            in_place: whether it is indented as it will stand, having been made of ``lines``.
+            in_place: whether it is indented as it will stand, having been made of ``inside``.
         """
         style = style_of(self.text)
         lines = indented_like(_dedented(answer, keep=in_place), style, self.shown)
-        put = [("" if in_place else self.margin) + line if line.strip() else "" for line in lines]
+        put = lines if in_place else [self.margin + line if line else "" for line in lines]
         if not self.starts_line:
             put[0] = lines[0].lstrip()
         elif put[0].startswith(self._head):
@@ -148,15 +148,18 @@ def indented_like(lines: list[str], style: Style, old: str) -> list[str]:
 
 def _dedented(answer: str, *, keep: bool) -> list[str]:
     """The lines of an answer without blank ones at its ends, without common indentation unless it is kept."""
-    lines = [line if line.strip() else "" for line in _LINE_END.split(answer)]
-    while lines and not lines[0]:
+    lines = _LINE_END.split(answer)
+    while lines and not lines[0].strip():
         del lines[0]
-    while lines and not lines[-1]:
+    while lines and not lines[-1].strip():
         del lines[-1]
-    margin = "" if keep else _common([_indent(line) for line in lines if line])
-    if lines:
-        lines[-1] = lines[-1].rstrip()
-    return [line[len(margin) :] if line else "" for line in lines] or [""]
+    if not lines:
+        return [""]
+    lines[-1] = lines[-1].rstrip()
+    if keep:
+        return lines
+    margin = _common([_indent(line) for line in lines if line.strip()])
+    return [line[len(margin) :] if line.strip() else "" for line in lines]
 
 
 def _common(indents: list[str]) -> str:

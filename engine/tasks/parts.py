@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _LEADS = frozenset({"attribute_item", "decorator", "annotation", "marker_annotation"})
+_DEFINES = (
+    *("function", "method", "class", "decorated", "struct", "impl", "interface", "enum", "trait"),
+    *("export", "type_declaration", "type_alias", "template", "namespace", "module", "mod_item"),
+)
 _FENCE = re.compile(r"^ {0,3}(?:`{3,}|~{3,})", re.MULTILINE)
 _BLANK_LINES = re.compile(r"(?:\r\n|\r|\n)[ \t]*(?:\r\n|\r|\n)\s*?(?=[^\s])")
 
@@ -31,7 +35,8 @@ def split(text: str, span: Span, language: Language, max_chars: int, *, deep: bo
         span: what is cut.
         language: of the text.
         max_chars: neighbouring items are put together up to this length, in characters.
-        deep: whether an item that is longer is cut itself.
+        deep: whether an item that is longer is cut itself; where not, definitions are kept apart from what
+            else stands among them.
     """
     if span.end_char - span.start_char <= max_chars:
         return [span]
@@ -50,8 +55,9 @@ def _split_node(text: str, syntax: Syntax, node: Node, span: Span, max_chars: in
         if (starts and len(items) > 1) or not deep:
             break
         holder = _largest(holder)
+    kinds = [] if deep or holder is None else _turns(text, syntax, holder, span)
     found: list[Span] = []
-    for part in _packed(span, starts, max_chars):
+    for part in _packed(span, starts, max_chars, kinds):
         inner = None
         if deep and holder is not None and part.end_char - part.start_char > max_chars:
             inner = _item_in(syntax, holder, part)
@@ -60,8 +66,13 @@ def _split_node(text: str, syntax: Syntax, node: Node, span: Span, max_chars: in
 
 
 def _item_starts(text: str, syntax: Syntax, node: Node) -> list[int]:
-    """Where the items of a node start, in characters: those that begin a line, their comments with them."""
-    starts: list[int] = []
+    """Where the items of a node start, in characters."""
+    return [start_char for start_char, _ in _items(text, syntax, node)]
+
+
+def _items(text: str, syntax: Syntax, node: Node) -> list[tuple[int, Node]]:
+    """The items of a node: those that begin a line, with their starts, comments and the like included."""
+    items: list[tuple[int, Node]] = []
     above: Node | None = None
     for child in node.named_children:
         attached = (
@@ -71,12 +82,28 @@ def _item_starts(text: str, syntax: Syntax, node: Node) -> list[int]:
         )
         above = child
         if attached:
+            if items and ("comment" in items[-1][1].type or items[-1][1].type in _LEADS):
+                items[-1] = (items[-1][0], child)
             continue
         start_char = syntax.utf8.byte_to_char(child.start_byte)
         line_start = max(text.rfind("\n", 0, start_char), text.rfind("\r", 0, start_char)) + 1
         if not text[line_start:start_char].strip():
-            starts.append(line_start)
-    return starts
+            items.append((line_start, child))
+    return items
+
+
+def _turns(text: str, syntax: Syntax, node: Node, span: Span) -> list[int]:
+    """The starts of items, in characters, at which definitions begin or end to follow one another."""
+    found: list[int] = []
+    defines: bool | None = None
+    for start_char, item in _items(text, syntax, node):
+        if not span.start_char <= start_char < span.end_char:
+            continue
+        now = any(kind in item.type for kind in _DEFINES)
+        if defines is not None and now != defines:
+            found.append(start_char)
+        defines = now
+    return found
 
 
 def _item_in(syntax: Syntax, holder: Node, part: Span) -> Node | None:
@@ -99,14 +126,14 @@ def _size(node: Node) -> int:
     return node.end_byte - node.start_byte
 
 
-def _packed(span: Span, starts: Sequence[int], max_chars: int) -> list[Span]:
-    """Stretches between some starts, neighbours together while they are not too long."""
+def _packed(span: Span, starts: Sequence[int], max_chars: int, apart: Sequence[int] = ()) -> list[Span]:
+    """Stretches between some starts, neighbours together while they are not too long or to be kept apart."""
     cuts = sorted({span.start_char, *starts, span.end_char})
     cuts = cuts[bisect_left(cuts, span.start_char) :]
     found: list[Span] = []
     at_char = span.start_char
     for here, following in zip(cuts[1:], [*cuts[2:], None], strict=True):
-        if following is None or following - at_char > max_chars:
+        if following is None or following - at_char > max_chars or here in apart:
             found.append(Span(at_char, here))
             at_char = here
     return found

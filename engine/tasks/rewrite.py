@@ -170,10 +170,17 @@ def _put_back(excerpt: Excerpt, wish: _Wish, answer: Answer) -> _Tried:
         return _Tried(None, 0.0, answer.complaint)
     if not answer.text.strip():
         return _Tried(None, 0.0, "the answer is empty")
-    text = excerpt.put_back(_without_fence(answer.text, excerpt.inside), in_place=True)
+    new = _without_fence(answer.text, excerpt.inside)
+    if _bare(new) == _bare(excerpt.inside):  # white space at the ends of lines is no change
+        return _Tried(excerpt.text, answer.confidence, None)
+    text = excerpt.put_back(new, in_place=True)
     if error_count(text, wish.language) > error_count(excerpt.text, wish.language):
         return _Tried(None, 0.0, "the answer does not parse")
     return _Tried(text, answer.confidence, None)
+
+
+def _bare(text: str) -> list[str]:
+    return [line.rstrip() for line in text.strip("\n").split("\n")]
 
 
 def _without_fence(answer: str, old: str) -> str:

@@ -7,7 +7,7 @@ already in sight. What does not parse in the target is asked for once more, then
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import languages
 from engine.brackets import pieces
@@ -158,7 +158,7 @@ def _translated(
             max_tokens=min(2 * len(bench.codec.encode(source)) + SPARE_TOKENS, room),
             hint=source,
         )
-        text = request.opening + answer.text
+        text = request.opening + _called(answer.text, request, pair)
         if not answer.text.strip():
             complaint = answer.complaint or "the answer is empty"
             continue
@@ -169,7 +169,7 @@ def _translated(
         wrong = _wrong_line(text, pair.target)
         # A second answer is only better than the first if it parses where that did not.
         if best is None or (parses and not best_parses):
-            best, best_parses = answer, parses
+            best, best_parses = replace(answer, text=text[len(request.opening) :]), parses
             complaint = answer.complaint or f"does not parse as {pair.target.title}"
             if parses:
                 complaint = f"{', '.join(left_out)} left out"
@@ -207,6 +207,15 @@ def _question(
             lines.append(f"The rest of the file is translated already; it has {there}.")
     asked = "\n".join(lines)
     return [Turn("system", _SYSTEM), Turn("user", f"{asked}\n\n{block}")]
+
+
+def _called(answer: str, request: EditRequest, pair: _Pair) -> str:
+    """An answer in which every function is called what the glossary says, wherever the model forgot."""
+    if request.opening:
+        return answer
+    for name, new in glossary.names(request.text, pair.source, pair.target).items():
+        answer = re.sub(rf"(?<![\w$]){re.escape(name)}(?![\w$])", new, answer)
+    return answer
 
 
 def _wrong_line(text: str, language: Language) -> str:

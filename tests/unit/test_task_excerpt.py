@@ -75,7 +75,7 @@ def test_the_old_text_put_back_is_the_old_text(text: str, data: st.DataObject) -
     start = data.draw(st.integers(0, len(text)))
     end = data.draw(st.integers(start, len(text)))
     found = Excerpt.of(text, Span(start, end))
-    if found.shown and not any(line != line.rstrip() and not line.strip() for line in text.split("\n")):
+    if found.shown:
         assert found.put_back(found.inside, in_place=True) == text
 
 

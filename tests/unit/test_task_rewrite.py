@@ -86,6 +86,8 @@ def test_broken_code_may_stay_as_broken() -> None:
 def test_nothing_to_change_is_said() -> None:
     result = edit(FakeDenoiser(), "x = 1\n", instruction=None)  # the fake gives back the block it is shown
     assert (result.status, result.reason) == ("refused", "nothing to change")
+    result = edit(Sayings("x = 1\n\ny = 2"), "x = 1\n  \ny = 2 \n")
+    assert (result.status, result.text) == ("refused", "x = 1\n  \ny = 2 \n")
     result = edit(Sayings(""), "x = 1\n")
     assert (result.status, result.reason) == ("refused", "the answer is empty")
     for text, selected in (("", None), (" \n", None), ("x = 1\n\n", "\n\n")):

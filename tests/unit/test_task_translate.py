@@ -96,7 +96,8 @@ def test_what_is_left_out_is_said() -> None:
 def test_long_texts_go_item_by_item_with_what_is_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate, "PART_CHARS", 60)
     fake = Sayings(
-        'const os = require("os");\n\nfunction splitWords(x) {\n  return x;\n}',
+        'const os = require("os");',
+        "function split_words(x) {\n  return x;\n}",
         "function splitWords(x) {}\n\nfunction allWords(x) {\n  return splitWords(x);\n}",
     )
     result = run(fake, TWO)
@@ -104,15 +105,16 @@ def test_long_texts_go_item_by_item_with_what_is_known(monkeypatch: pytest.Monke
         'const os = require("os");\n\nfunction splitWords(x) {\n  return x;\n}\n\n'
         "function allWords(x) {\n  return splitWords(x);\n}\n"
     )
-    assert "`split_words` becomes `splitWords`" in fake.asked[0]
-    assert "function splitWords(x)" in fake.asked[1] and "translated already" in fake.asked[1]
+    assert "`split_words` becomes `splitWords`" in fake.asked[1]
+    assert "function splitWords(x)" in fake.asked[2] and "translated already" in fake.asked[2]
 
 
 def test_parts_that_fail_keep_their_source(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(translate, "PART_CHARS", 60)
-    result = run(Sayings("function splitWords(x) {}", ""), TWO)
+    result = run(Sayings('require("os");', "function splitWords(x) {}", ""), TWO)
     assert result.text == (
-        "function splitWords(x) {}\n\n// Unmask: not translated: the answer is empty\n"
+        'require("os");\n\nfunction splitWords(x) {}\n\n'
+        "// Unmask: not translated: the answer is empty\n"
         "// def all_words(x):\n//     return split_words(x)\n"
     )
     assert result.reason == "not translated well: lines 8–9: the answer is empty"
