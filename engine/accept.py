@@ -153,7 +153,7 @@ def _without_next_lines(prefix: str, fill: str, suffix: str) -> str:
 def _without_rest_of_line(prefix: str, fill: str, suffix: str, language: Language) -> str:
     """Drop the rest of the current line where the fill ends in it."""
     rest = _rest_of_line(suffix).rstrip()
-    if len(rest.strip()) < 2 or _at_line_start(prefix):
+    if not rest.strip() or _at_line_start(prefix):
         return fill
     written = fill.rstrip()
     for tail in dict.fromkeys((rest, rest.lstrip())):

@@ -52,7 +52,7 @@ def cut_at_end(
         fill: what the model wrote.
         suffix: all text behind the hole.
         language: the language of the text.
-        whole: whether the model itself ended the fill; it is then kept if nothing is wrong with it.
+        whole: whether the model itself ended the fill; it is then kept if the text is no worse for it.
         early: whether a limit ended it: nothing says that it goes beyond its hole.
     """
     if not suffix.strip():
@@ -62,7 +62,7 @@ def cut_at_end(
         at = _whole_suffix_at(fill, suffix)
     if at is not None:
         return fill[:at]
-    if whole and not faults_of(prefix + fill + suffix, language).errors:
+    if whole and _errors(prefix + fill + suffix, language) <= _errors(prefix + suffix, language):
         return fill
     return fill[: _best_place(prefix, fill, suffix, language, last=early)]
 
@@ -86,11 +86,15 @@ def _best_place(prefix: str, fill: str, suffix: str, language: Language, *, last
     )
     for overlap, key in places[:MAX_PLACES]:
         at = abs(key)
-        found = (faults_of(prefix + fill[:at] + suffix, language).errors, overlap, key)
+        found = (_errors(prefix + fill[:at] + suffix, language), overlap, key)
         best = found if best is None else min(best, found)
         if time.monotonic() > until:
             break
     return abs(best[2]) if best else len(fill)
+
+
+def _errors(text: str, language: Language) -> int:
+    return faults_of(text, language).errors
 
 
 def _places(prefix: str, fill: str, suffix: str, language: Language) -> list[int]:

@@ -55,12 +55,6 @@ class Hole:
     index: int
     later: bool
 
-    @property
-    def is_within_line(self) -> bool:
-        """Whether its line goes on behind it, and did not begin with it."""
-        begins = self.prefix[-1:] not in ("", "\n", "\r")
-        return begins and bool(self.suffix.partition("\n")[0].strip())
-
     @classmethod
     def of(cls, segments: Sequence[str | None], at: int, index: int) -> Hole:
         """The hole at a place of a text in segments."""
@@ -255,9 +249,6 @@ def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, st
     if not request.single_line:
         whole, early = stopped == "end", stopped in EARLY
         fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=whole, early=early)
-    elif hole.is_within_line:
-        line = fill.lstrip("\r\n").partition("\n")[0].rstrip("\r")
-        fill = cut_at_end(hole.prefix, line, hole.suffix, language, whole=True)
     if stopped in EARLY and "\n" in fill:
         fill = fill[: fill.rindex("\n") + 1]  # whole lines only
     return accept.tidy(hole.prefix, fill, hole.suffix, language, single_line=request.single_line)
