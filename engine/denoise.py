@@ -19,12 +19,15 @@ import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser, Prediction
-from engine.lookup import continuation
-from engine.schedule import DecodeRule, plan_masks, worth_verifying
+from engine.lookup import NO_COPY, NOTHING, Hint, continuation
+from engine.schedule import DecodeRule, expected_run, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
 from engine.verify import probability, stands
+
+_NO_TOKENS: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
+_NO_CONFIDENCE: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -57,7 +60,7 @@ class Task:
         stop: see ``StopRule``.
         avoid: what the text should not begin with.
         start: tokens that the canvas begins with, settled beforehand, each with its probability.
-        hint: tokens of a text that it probably repeats; proposed where they match, and verified.
+        hint: a text that it may repeat; proposed where the two agree, and verified.
     """
 
     heal: bytes
@@ -65,7 +68,7 @@ class Task:
     stop: StopRule
     avoid: Sequence[Avoided] = ()
     start: tuple[tuple[int, float], ...] = ()
-    hint: Sequence[int] = ()
+    hint: Hint = NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +146,7 @@ def denoise(
     """
     settling = _Settling(codec, task, denoiser.special.end, denoiser.canvas_slots)
     forwards = rows = step = 0
-    settling.copy(rule)
+    settling.propose_next(rule)
     while settling.stopped is None:
         masks = plan_masks(settling.canvas.proposed_confidence, rule)
         prediction = denoiser.predict(settling.canvas, masks, cancel)
@@ -151,8 +154,9 @@ def denoise(
         rows += prediction.rows
         step += 1
         n_agreed = settling.verify(prediction, rule)
-        if settling.stopped is None and not settling.copy(rule):
-            settling.propose(*denoiser.draft(prediction.drafts[n_agreed], settling.canvas.settled), rule)
+        if settling.stopped is None:
+            drafted = denoiser.draft(prediction.drafts[n_agreed], settling.canvas.settled)
+            settling.propose_next(rule, *drafted)
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
         if on_step is not None:
@@ -188,10 +192,25 @@ class _Settling:
                 return n_agreed
         raise AssertionError("the base's choice after the last proposal agrees with none")
 
-    def propose(
+    def propose_next(
+        self,
+        rule: DecodeRule,
+        tokens: npt.NDArray[np.int64] = _NO_TOKENS,
+        confidence: npt.NDArray[np.float32] = _NO_CONFIDENCE,
+    ) -> None:
+        """Propose a drafted run, or what follows in the task's hint if more of that is likely to stand.
+
+        A drafted run that reaches the end beyond doubt is settled at once; a copied one never is.
+        """
+        copied = continuation(self.canvas.settled, self._task.hint) if rule.agreement else NO_COPY
+        if expected_run([copied.chance] * len(copied.tokens)) > expected_run(confidence.tolist()):
+            self._put(list(copied.tokens), [copied.chance] * len(copied.tokens), rule)
+        else:
+            self._propose(tokens, confidence, rule)
+
+    def _propose(
         self, tokens: npt.NDArray[np.int64], confidence: npt.NDArray[np.float32], rule: DecodeRule
     ) -> None:
-        """Propose a drafted run; one that reaches the end beyond doubt is settled at once."""
         ends = np.flatnonzero([token in self._end for token in tokens.tolist()])
         n_useful = int(ends[0]) + 1 if ends.size else len(tokens)
         run, chances = tokens[:n_useful].tolist(), confidence[:n_useful].tolist()
@@ -202,16 +221,6 @@ class _Settling:
                 if self.stopped is not None:
                     return
         self._put(run, chances, rule)
-
-    def copy(self, rule: DecodeRule) -> bool:
-        """Propose what follows in the task's hint, always to be verified; whether there is something."""
-        if not self._task.hint or not rule.agreement:
-            return False
-        copied = continuation(self.canvas.settled, self._task.hint)
-        chances = [copied.chance] * len(copied.tokens)
-        if worth_verifying(chances, rule):
-            self._put(list(copied.tokens), chances, rule)
-        return bool(self.canvas.proposed)
 
     def _put(self, run: list[int], chances: list[float], rule: DecodeRule) -> None:
         """Propose as much of a run as is worth verifying."""

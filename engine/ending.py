@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 
-from engine.faults import Faults, faults_of
+from engine.faults import faults_of
 from engine.languages import Language
 from engine.syntax import error_count
 from engine.text import split_lines
@@ -42,7 +42,9 @@ def _head(suffix: str) -> str:
     return head if len(head.strip()) >= MIN_REST_CHARS else ""
 
 
-def cut_at_end(prefix: str, fill: str, suffix: str, language: Language, *, whole: bool) -> str:
+def cut_at_end(
+    prefix: str, fill: str, suffix: str, language: Language, *, whole: bool, early: bool = False
+) -> str:
     """A fill without what goes beyond its hole.
 
     Args:
@@ -51,6 +53,7 @@ def cut_at_end(prefix: str, fill: str, suffix: str, language: Language, *, whole
         suffix: all text behind the hole.
         language: the language of the text.
         whole: whether the model itself ended the fill; it is then kept if nothing is wrong with it.
+        early: whether a limit ended it: nothing says that it goes beyond its hole.
     """
     if not suffix.strip():
         return fill
@@ -59,9 +62,9 @@ def cut_at_end(prefix: str, fill: str, suffix: str, language: Language, *, whole
         at = _whole_suffix_at(fill, suffix)
     if at is not None:
         return fill[:at]
-    if whole and not faults_of(prefix + fill + suffix, language):
+    if whole and not faults_of(prefix + fill + suffix, language).errors:
         return fill
-    return fill[: _best_place(prefix, fill, suffix, language)]
+    return fill[: _best_place(prefix, fill, suffix, language, last=early)]
 
 
 def _whole_suffix_at(fill: str, suffix: str) -> int | None:
@@ -70,17 +73,24 @@ def _whole_suffix_at(fill: str, suffix: str) -> int | None:
     return len(written) - len(rest) if written.endswith(rest) and len(rest) < len(written) else None
 
 
-def _best_place(prefix: str, fill: str, suffix: str, language: Language) -> int:
-    """The place with the fewest faults; among equals, what goes on most like the suffix, then the first."""
+def _best_place(prefix: str, fill: str, suffix: str, language: Language, *, last: bool) -> int:
+    """The place with the fewest errors; among equals, what goes on most like the suffix, then the first.
+
+    With ``last``, of equals the last one.
+    """
     until = time.monotonic() + MAX_SECONDS
-    best: tuple[Faults, int, int] | None = None
-    places = sorted((-_overlap(fill, at, suffix), at) for at in _places(prefix, fill, suffix, language))
-    for overlap, at in places[:MAX_PLACES]:
-        found = (faults_of(prefix + fill[:at] + suffix, language), overlap, at)
+    best: tuple[int, int, int] | None = None
+    order = -1 if last else 1
+    places = sorted(
+        (-_overlap(fill, at, suffix), order * at) for at in _places(prefix, fill, suffix, language)
+    )
+    for overlap, key in places[:MAX_PLACES]:
+        at = abs(key)
+        found = (faults_of(prefix + fill[:at] + suffix, language).errors, overlap, key)
         best = found if best is None else min(best, found)
         if time.monotonic() > until:
             break
-    return best[2] if best else len(fill)
+    return abs(best[2]) if best else len(fill)
 
 
 def _places(prefix: str, fill: str, suffix: str, language: Language) -> list[int]:

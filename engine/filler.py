@@ -20,6 +20,7 @@ from engine.ending import cut_at_end
 from engine.faults import Faults, faults_of
 from engine.languages import Language
 from engine.layout import Layout, lay_out
+from engine.lookup import Hint
 from engine.revise import Start, revise
 from engine.schedule import DecodeRule
 from engine.stopping import stop_rule
@@ -53,6 +54,12 @@ class Hole:
     suffix: str
     index: int
     later: bool
+
+    @property
+    def is_within_line(self) -> bool:
+        """Whether its line goes on behind it, and did not begin with it."""
+        begins = self.prefix[-1:] not in ("", "\n", "\r")
+        return begins and bool(self.suffix.partition("\n")[0].strip())
 
     @classmethod
     def of(cls, segments: Sequence[str | None], at: int, index: int) -> Hole:
@@ -159,9 +166,8 @@ class Filler:
         avoid = [] if request.automatic else [self._blank]
         if hole.later:
             avoid.insert(0, self._stand_in)
-        task = Task(
-            layout.heal, request.max_tokens, stop_rule(request, language, prefix, piece, suffix), avoid
-        )
+        stop = stop_rule(request, language, prefix, piece, suffix)
+        task = Task(layout.heal, request.max_tokens, stop, avoid, hint=Hint.around(layout.context))
 
         def attempt(start: Start) -> _Attempt:
             nonlocal work
@@ -177,7 +183,7 @@ class Filler:
             work += Work(len(denoised.tokens) - len(start), denoised.forwards, rows=denoised.rows)
             fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
             fill = _trimmed(request, language, hole, fill, denoised.stopped)
-            return _Attempt(fill, denoised, faults_of(prefix + fill + suffix, language))
+            return _Attempt(fill, denoised, _faults(prefix, fill, suffix, language))
 
         made = attempt(())
         if self._revises and self._doubtful(request, language, hole, made):
@@ -246,8 +252,18 @@ class Filler:
 
 def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, stopped: str) -> str:
     """A fill cut at its end, without what repeats its surroundings."""
-    if not request.single_line and (stopped != "end" or hole.suffix.strip()):
-        fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=stopped == "end")
+    if not request.single_line:
+        whole, early = stopped == "end", stopped in EARLY
+        fill = cut_at_end(hole.prefix, fill, hole.suffix, language, whole=whole, early=early)
+    elif hole.is_within_line:
+        line = fill.lstrip("\r\n").partition("\n")[0].rstrip("\r")
+        fill = cut_at_end(hole.prefix, line, hole.suffix, language, whole=True)
     if stopped in EARLY and "\n" in fill:
         fill = fill[: fill.rindex("\n") + 1]  # whole lines only
     return accept.tidy(hole.prefix, fill, hole.suffix, language, single_line=request.single_line)
+
+
+def _faults(prefix: str, fill: str, suffix: str, language: Language) -> Faults:
+    """What is wrong with a text that has a fill; leaving the hole blank is a fault as well."""
+    found = faults_of(prefix + fill + suffix, language)
+    return found if fill.strip() else replace(found, errors=found.errors + 1)

@@ -9,7 +9,6 @@ from engine.artifact import MANIFEST_FILE, Manifest, verify
 from engine.assemble import artifact_path, build_artifact, packaged_manifest
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
-from engine.denoiser import Denoiser
 from engine.errors import ArtifactError
 from engine.runtime import OnnxModel
 from engine.store import ModelStore
@@ -20,7 +19,7 @@ from engine.types import CancelToken, ProgressListener
 
 def load_denoiser(
     config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
-) -> tuple[Denoiser, TokenCodec]:
+) -> tuple[CanvasDenoiser, TokenCodec]:
     """Load the model a configuration names.
 
     Raises:

@@ -63,6 +63,11 @@ def plan_masks(draft: Sequence[float], rule: DecodeRule) -> tuple[int, ...]:
     return tuple(sum(chance * share >= rule.row_worth for share in rule.agreement) for chance in ends_here)
 
 
+def expected_run(draft: Sequence[float]) -> float:
+    """How many tokens of a draft will stand, on average."""
+    return float(sum(accumulate(draft, mul)))
+
+
 def worth_verifying(draft: Sequence[float], rule: DecodeRule) -> int:
     """How many tokens of a draft are likely enough to agree to be verified."""
     return sum(reach >= rule.row_worth for reach in accumulate(draft, mul))

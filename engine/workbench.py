@@ -16,6 +16,7 @@ from engine.chat import Turn, chat_context
 from engine.denoise import StopRule, Task, denoise
 from engine.denoiser import Denoiser
 from engine.layout import Layout
+from engine.lookup import Hint
 from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
@@ -125,7 +126,7 @@ class Workbench:
             Cancelled: asked to stop.
         """
         encoded = self._denoiser.encode(chat_context(self.codec, turns, opening), self.cancel)
-        task = Task(b"", max_tokens, stop or _never, hint=self.codec.encode(hint) if hint else ())
+        task = Task(b"", max_tokens, stop or _never, hint=Hint.edited(self.codec.encode(hint)))
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )

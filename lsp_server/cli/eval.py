@@ -107,6 +107,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--answers", type=Path, metavar="FILE", help="write every answer of every mode as JSON Lines"
     )
+    parser.add_argument(
+        "--row-worth",
+        type=float,
+        metavar="P",
+        help="compute a row of a draft if it is this likely to save a pass (0.02 is what a GPU uses)",
+    )
     parser.add_argument("--reference", action="store_true", help="run the float32 torch base, left to right")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     add_model_options(parser, decodes=False)
@@ -190,7 +196,7 @@ def _measure(
     config = load_settings(args).engine
     base = None
     figures_of: dict[str, Any] = {}
-    denoiser, codec = _reference(config) if args.reference else _loaded(config)
+    denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
     can_draft = bool(denoiser.rule.agreement) and not args.reference
     modes = _in_order(args.modes, can_draft=can_draft) if evaluation else DECODINGS[:1]
     evaluation = evaluation or _repair(args, codec)
@@ -245,8 +251,10 @@ def _progress(mode: str, n_cases: int) -> Callable[[int], None]:
     return progress
 
 
-def _loaded(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:
+def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[Denoiser, TokenCodec]:
     """The model that a configuration names; what its first use takes is shown on stderr."""
+    from dataclasses import replace
+
     from engine.fake import FakeDenoiser
     from engine.loading import load_denoiser
     from lsp_server.cli.progress import FirstUse
@@ -255,7 +263,10 @@ def _loaded(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:
         fake = FakeDenoiser.from_name(config.model)
         return fake, fake.codec
     with FirstUse() as first_use:
-        return load_denoiser(config, progress=first_use, cancel=None)
+        denoiser, codec = load_denoiser(config, progress=first_use, cancel=None)
+    if row_worth is not None:
+        denoiser.rule = replace(denoiser.rule, row_worth=row_worth)
+    return denoiser, codec
 
 
 def _reference(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:

@@ -1,0 +1,139 @@
+"""One hole: what is wrong with a fill is masked again, and a fill ends where its hole does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from engine.canvas import Canvas
+from engine.denoiser import Prediction
+from engine.engine import Engine
+from engine.fake import FakeDenoiser
+from engine.schedule import Decoding
+from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
+
+
+class TwoMinds(FakeDenoiser):
+    """Finds one answer best, and at its first byte, or behind it, another nearly as good.
+
+    Args:
+        first: the answer it gives by itself.
+        second: the answer it gives once its first byte stands.
+        nats: how much less likely that byte is.
+    """
+
+    def __init__(self, first: str, second: str, nats: float = 1.0) -> None:
+        super().__init__(first)
+        self._first, self._second, self._nats = first, second, nats
+        self.n_passes = 0
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        self.n_passes += 1
+        said = self.codec.decode(canvas.settled)
+        start = self._second[:1]
+        other = bool(said) and said.startswith(start) and not said.startswith(self._first[:1])
+        self._answer = self._second if other else self._first
+        prediction = super().predict(canvas, masks, cancel)
+        if not canvas.n_settled:
+            (byte,) = self.codec.encode(start)
+            prediction.logits[0, byte] = prediction.logits[0].max() - self._nats
+        return prediction
+
+
+def fill(
+    denoiser: FakeDenoiser,
+    prefix: str,
+    suffix: str,
+    decoding: Decoding = "parallel",
+    *,
+    single_line: bool = True,
+    max_tokens: int = 200,
+    automatic: bool = False,
+    frames: list[CanvasFrame] | None = None,
+) -> FillResult:
+    request = FillRequest(
+        (prefix, None, suffix),
+        "python",
+        single_line=single_line,
+        max_tokens=max_tokens,
+        automatic=automatic,
+        heal=False,
+    )
+    engine = Engine(denoiser, denoiser.codec, 4096, decoding)
+    return engine.fill(request, on_frame=None if frames is None else frames.append)
+
+
+HEADER = "def f(a):\n"
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "first", "second"),
+    [
+        ("a = 1\nb = ", "\n", "(a", "a"),  # does not parse
+        (HEADER, "\t\treturn 1\n", " a = 2", "\tif a:"),  # nothing opens the block behind it
+        ("a = 1\nb = ", "\n", "q", "a"),  # a name that nothing defines
+    ],
+)
+def test_a_fill_with_a_fault_is_masked_again(prefix: str, suffix: str, first: str, second: str) -> None:
+    result = fill(TwoMinds(f"{first}\n", f"{second}\n"), prefix, suffix)
+    assert result.fills[0].rstrip("\n") == second
+
+
+@pytest.mark.parametrize("decoding", ["lossless", "left_to_right"])
+def test_the_base_left_alone_keeps_its_own_text(decoding: Decoding) -> None:
+    assert fill(TwoMinds("(a\n", "a\n"), "a = 1\nb = ", "\n", decoding).fills == ("(a",)
+
+
+def test_what_is_far_less_likely_is_not_tried() -> None:
+    assert fill(TwoMinds("(a\n", "a\n", nats=6.0), "a = 1\nb = ", "\n").fills == ("(a",)
+
+
+def test_a_fill_without_faults_costs_nothing_more() -> None:
+    once, again = TwoMinds("a\n", "1\n"), TwoMinds("(a\n", "a\n")
+    fill(once, "a = 1\nb = ", "\n")
+    fill(again, "a = 1\nb = ", "\n")
+    assert once.n_passes < again.n_passes
+
+
+def test_the_frames_count_all_tries_and_the_last_shows_the_answer() -> None:
+    frames: list[CanvasFrame] = []
+    fill(TwoMinds("(a\n", "a\n"), "a = 1\nb = ", "\n", frames=frames)
+    assert [frame.step for frame in frames[:-1]] == sorted({frame.step for frame in frames[:-1]})
+    assert frames[-1].done and frames[-1].pieces == ("a",)
+
+
+def test_typing_does_not_wait_for_a_block_that_comes_next() -> None:
+    denoiser = TwoMinds("if a > 1:\n", "return a\n")
+    assert fill(denoiser, HEADER + "    ", "\n", automatic=True).fills == ("if a > 1:",)
+
+
+@pytest.mark.parametrize(
+    ("prefix", "answer", "suffix", "kept"),
+    [
+        ("a = 1\nif ", "a > 0:\n    pass", ":\n    pass\n", "a > 0"),
+        ("a = 1\nprint(", "a)\n", ")\n", "a"),
+        ("a = 1\nb = [", "a, a", "]\n", "a, a"),
+        ("a = 1\nb = ", "a", " + 1\n", "a"),
+    ],
+)
+def test_a_fill_in_a_line_ends_before_what_stands_there(
+    prefix: str, answer: str, suffix: str, kept: str
+) -> None:
+    assert fill(FakeDenoiser(answer), prefix, suffix, "left_to_right").fills == (kept,)
+
+
+def test_several_lines_end_where_the_rest_of_the_file_begins() -> None:
+    suffix = "    return total / len(values)\n"
+    answer = "    total = 0\n    for value in values:\n        total += value\n" + suffix + "\nprint(1)\n"
+    result = fill(FakeDenoiser(answer), "def mean(values):\n", suffix, single_line=False)
+    assert result.fills == ("    total = 0\n    for value in values:\n        total += value\n",)
+
+
+def test_what_a_limit_cut_short_keeps_its_whole_lines() -> None:
+    answer = "    total = 0\n    for value in values:\n        total += value\n    return total\n"
+    result = fill(
+        FakeDenoiser(answer), "def f(values):\n", "    return 1\n", single_line=False, max_tokens=70
+    )
+    assert result.fills == ("    total = 0\n    for value in values:\n        total += value\n",)
+    assert result.reason == "stopped at max_tokens"
