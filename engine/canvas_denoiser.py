@@ -153,7 +153,7 @@ class CanvasDenoiser:
         scores, at = [], 1
         for branch in branches:
             own = np.concatenate([logits[:1], logits[at : at + len(branch) - 1]])
-            scores.append(_reading(own, branch).log_probs)
+            scores.append(_log_probs(own, branch))
             at += len(branch) - 1
         return scores
 
@@ -179,11 +179,23 @@ class CanvasDenoiser:
 
 def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:
     """What rows of logits ``[n, n_vocab]`` say of tokens ``[n]``."""
-    highest = logits.max(axis=-1, initial=-np.inf)
-    norm = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=-1))
+    norm = _norms(logits)
     top = np.argpartition(logits, -TOP, axis=-1)[:, -TOP:]
     values = np.take_along_axis(logits, top, axis=-1)
     order = np.argsort(-values, axis=-1, kind="stable")
     top, values = np.take_along_axis(top, order, axis=-1), np.take_along_axis(values, order, axis=-1)
     own = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
     return Reading(own - norm, top.astype(np.int64), values - norm[:, None], 1, len(logits))
+
+
+def _log_probs(logits: FloatArray, tokens: Sequence[int]) -> FloatArray:
+    """Of tokens ``[n]``, by rows of logits ``[n, n_vocab]``."""
+    own: FloatArray = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
+    return own - _norms(logits)
+
+
+def _norms(logits: FloatArray) -> FloatArray:
+    """The logarithm of what each row's exponentials add up to ``[n]``."""
+    highest = logits.max(axis=-1, initial=-np.inf)
+    norms: FloatArray = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=-1))
+    return norms

@@ -15,8 +15,13 @@ from engine.types import EditKind, EditRequest, EditResult, Span
 from engine.workbench import Workbench
 
 _MODULES: dict[EditKind, str] = {
+    "complete": "engine.tasks.complete",
+    "docstring": "engine.tasks.docstring",
+    "names": "engine.tasks.rename",
+    "repair": "engine.tasks.repair",
     "rewrite": "engine.tasks.rewrite",
     "translate": "engine.tasks.translate",
+    "types": "engine.tasks.annotate",
 }
 
 UNCHANGED = "nothing to change"
@@ -44,6 +49,11 @@ def edit(bench: Workbench, request: EditRequest) -> EditResult:
         work=bench.work,
         ms=(time.perf_counter() - start) * 1000.0,
     )
+
+
+def kinds() -> frozenset[EditKind]:
+    """The tasks there are."""
+    return frozenset(_MODULES)
 
 
 def only_within(old: str, new: str, spans: Sequence[Span]) -> bool:

@@ -33,7 +33,7 @@ class Hint:
 
     @classmethod
     def edited(cls, tokens: Sequence[int]) -> Hint:
-        """A text that is being edited (chances measured on recorded edits): most of it comes again, in order."""
+        """A text that is being edited: most of it comes again, in order (measured on recorded edits)."""
         return cls(tokens, (0.0, 0.35, 0.75, 0.8, 0.9, 0.93, 0.95), 0.9)
 
     @classmethod

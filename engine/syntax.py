@@ -1,5 +1,7 @@
 """A text to its syntax tree, bounded and remembered: the one place that runs a parser.
 
+``Trials`` answers the same of many small edits of one text, by parsing only what an edit touches.
+
 Knows nothing of holes and fills. Texts too large or too odd to parse have no tree; broken code never raises.
 """
 
@@ -8,7 +10,9 @@ from __future__ import annotations
 import re
 import threading
 import time
+from bisect import bisect_right
 from collections import OrderedDict
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -16,6 +20,7 @@ from typing import TYPE_CHECKING
 
 from engine.languages import Language, grammar_of
 from engine.text import Utf8
+from engine.types import Span
 
 if TYPE_CHECKING:
     from tree_sitter import Node, Query, Tree
@@ -90,14 +95,73 @@ def has_error(text: str, language: Language) -> bool:
     return syntax is not None and syntax.root.has_error
 
 
+def error_spans(text: str, language: Language) -> tuple[Span, ...]:
+    """Where the grammar could not read: ERROR and MISSING nodes in order, of nested ones all.
+
+    A missing token's span is empty.
+    """
+    syntax = parse(text, language)
+    if syntax is None:
+        return ()
+    return tuple(
+        Span(syntax.utf8.byte_to_char(node.start_byte), syntax.utf8.byte_to_char(node.end_byte))
+        for node in sorted(_errors(syntax.root), key=lambda node: (node.start_byte, -node.end_byte))
+    )
+
+
+class Trials:
+    """What small edits would do to a parsed text. One thread at a time.
+
+    Args:
+        syntax: the text as it is.
+    """
+
+    def __init__(self, syntax: Syntax) -> None:
+        import tree_sitter  # noqa: PLC0415 - loaded when a text is first parsed
+
+        grammar = grammar_of(syntax.language)
+        assert grammar is not None, "it was parsed"
+        self._parser = tree_sitter.Parser(grammar)
+        self._syntax = syntax
+        self._line_starts = [0, *(match.end() for match in re.finditer(rb"\n", syntax.utf8.data))]
+
+    def error_count(self, span: Span, new_text: str) -> int:
+        """Number of places the grammar could not read if ``new_text`` stood in place of a span."""
+        utf8 = self._syntax.utf8
+        start_byte, end_byte = utf8.char_to_byte(span.start_char), utf8.char_to_byte(span.end_char)
+        inserted = new_text.encode("utf-8", "surrogatepass")
+        tree = self._syntax.tree.copy()
+        start_row, start_column = self._point(start_byte)
+        n_lines = inserted.count(b"\n")
+        last_line = len(inserted) - (inserted.rfind(b"\n") + 1)
+        new_end = (start_row + n_lines, last_line if n_lines else start_column + len(inserted))
+        tree.edit(
+            start_byte,
+            end_byte,
+            start_byte + len(inserted),
+            (start_row, start_column),
+            self._point(end_byte),
+            new_end,
+        )
+        root = self._parser.parse(utf8.data[:start_byte] + inserted + utf8.data[end_byte:], tree).root_node
+        return _count_errors(root) if root.has_error else 0
+
+    def _point(self, at_byte: int) -> tuple[int, int]:
+        row = bisect_right(self._line_starts, at_byte) - 1
+        return row, at_byte - self._line_starts[row]
+
+
 def _count_errors(root: Node) -> int:
-    count = 0
+    return sum(1 for _ in _errors(root))
+
+
+def _errors(root: Node) -> Iterator[Node]:
     open_nodes = [root]
     while open_nodes:
         node = open_nodes.pop()
-        count += node.is_error or node.is_missing
+        if node.is_error or node.is_missing:
+            yield node
         open_nodes += [child for child in node.children if child.has_error]
-    return count
 
 
 class _Memory:

@@ -6,20 +6,24 @@ Counts the work that a task makes. Knows no task; a task knows no denoiser.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.chat import Turn, chat_context
-from engine.denoise import StopRule, Task, denoise
+from engine.denoise import Avoided, StopRule, Task, denoise
 from engine.denoiser import Denoiser
 from engine.layout import Layout
 from engine.lookup import Hint
 from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
+
+MAX_ROWS = 256
+"""The most rows of one pass that compares texts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,28 @@ class Written:
     text: str
     confidence: float
     ended: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TextReading:
+    """What the base says of a text between two others, the end behind it included.
+
+    Attributes:
+        tokens: ids of the text ``[n]``.
+        starts: where each token starts, in characters of the text; last its length, of the end ``[n + 1]``.
+        log_probs: of each token, and of the end ``[n + 1]``.
+        likeliest: per token and for the end, the texts that are likeliest there, best first, with their
+            log-probabilities; an empty text is the end.
+    """
+
+    tokens: tuple[int, ...]
+    starts: tuple[int, ...]
+    log_probs: tuple[float, ...]
+    likeliest: tuple[tuple[tuple[str, float], ...], ...]
+
+    def slot(self, at_char: int) -> int:
+        """The token that holds a character; the end's behind the text."""
+        return max(bisect_right(self.starts, at_char) - 1, 0)
 
 
 class Workbench:
@@ -125,8 +151,42 @@ class Workbench:
             ArtifactError: the model cannot follow instructions.
             Cancelled: asked to stop.
         """
-        encoded = self._denoiser.encode(chat_context(self.codec, turns, opening), self.cancel)
+        context = chat_context(self.codec, turns, opening)
         task = Task(b"", max_tokens, stop or _never, hint=Hint.edited(self.codec.encode(hint)))
+        return self._written(context, task)
+
+    def go_on(
+        self,
+        prefix: str,
+        suffix: str,
+        language: str,
+        *,
+        stop: StopRule,
+        max_tokens: int,
+        avoid: Sequence[str] = (),
+    ) -> Written:
+        """The text that a rule ends, between two others; nothing of it is healed, tidied or judged.
+
+        Where the suffix is that of the last call, what the prefixes have in common is not encoded again.
+
+        Args:
+            prefix: the text before; best cut where a token ends.
+            suffix: the text behind.
+            language: LSP language identifier.
+            stop: where the text ends.
+            max_tokens: the most tokens of it.
+            avoid: words it must not begin with, nor with the first token of one.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        firsts = {self.codec.encode(spelt)[0] for word in avoid for spelt in (word, f" {word}")}
+        avoided = [Avoided(np.array(sorted(firsts), dtype=np.int64), 0.0)] if firsts else []
+        context = self._lay_out(prefix, suffix, language).context
+        return self._written(context, Task(b"", max_tokens, stop, avoided, hint=Hint.around(context)))
+
+    def _written(self, context: Sequence[int], task: Task) -> Written:
+        encoded = self._denoiser.encode(context, self.cancel)
         denoised = denoise(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
@@ -157,18 +217,119 @@ class Workbench:
         Raises:
             Cancelled: asked to stop.
         """
-        layout = self._lay_out(prefix, suffix, language)
-        encoded = self._denoiser.encode(layout.context, self.cancel)
+        self._encode(prefix, suffix, language)
         tokens = self.codec.encode(text)
         reading = self._denoiser.read(tokens, self.cancel)
+        self.work += Work(forwards=reading.forwards, rows=reading.rows)
+        return tokens, reading.log_probs
+
+    def read(self, prefix: str, text: str, suffix: str, language: str) -> TextReading:
+        """What the base says of every token of a text between two others; see ``score``."""
+        self._encode(prefix, suffix, language)
+        tokens = [*self.codec.encode(text), self._end]
+        reading = self._denoiser.read(tokens, self.cancel)
+        self.work += Work(forwards=reading.forwards, rows=reading.rows)
+        pieces = self.codec.token_bytes
+        likeliest = tuple(
+            tuple(
+                (pieces[token].decode("utf-8", "replace"), float(log_prob))
+                for token, log_prob in zip(tokens_of_slot, log_probs, strict=True)
+            )
+            for tokens_of_slot, log_probs in zip(
+                reading.top_tokens.tolist(), reading.top_log_probs.tolist(), strict=True
+            )
+        )
+        starts = (*self.codec.start_chars(text), len(text))
+        return TextReading(tuple(tokens[:-1]), starts, tuple(map(float, reading.log_probs)), likeliest)
+
+    def gains(
+        self,
+        prefix: str,
+        reading: TextReading,
+        others: Sequence[str],
+        suffix: str,
+        language: str,
+        *,
+        ahead: int,
+    ) -> list[float]:
+        """By how many nats other texts are likelier to the base than one that was read.
+
+        Args:
+            prefix: the text before, as when it was read.
+            reading: of the text that the others are compared with.
+            others: texts that differ from it in places near one another.
+            suffix: the text after.
+            language: LSP language identifier.
+            ahead: how many tokens behind the last difference are counted.
+
+        Raises:
+            Cancelled: asked to stop.
+        """
+        self._encode(prefix, suffix, language)
+        old = [*reading.tokens, self._end]
+        sums = np.concatenate([[0.0], np.cumsum(np.asarray(reading.log_probs, dtype=np.float64))])
+        gains = [0.0] * len(others)
+        by_start: dict[int, list[_Branch]] = {}
+        for at, other in enumerate(others):
+            new = [*self.codec.encode(other), self._end]
+            if new != old:
+                first, n_same = _difference(old, new)
+                end, old_end = (min(len(ids), len(ids) - n_same + ahead) for ids in (new, old))
+                branch = _Branch(at, new[first:end], float(sums[old_end] - sums[first]))
+                by_start.setdefault(first, []).append(branch)
+        for first in sorted(by_start, reverse=True):  # what was read before is cached then
+            for group in _in_passes(by_start[first]):
+                scores = self._denoiser.compare(old[:first], [one.tokens for one in group], self.cancel)
+                self.work += Work(forwards=1, rows=sum(len(one.tokens) for one in group))
+                for one, score in zip(group, scores, strict=True):
+                    gains[one.at] = float(score.sum()) - one.before
+        return gains
+
+    @property
+    def _end(self) -> int:
+        return min(self._denoiser.special.end)
+
+    def _encode(self, prefix: str, suffix: str, language: str) -> None:
+        encoded = self._denoiser.encode(self._lay_out(prefix, suffix, language).context, self.cancel)
         self.work += Work(
-            forwards=encoded.forwards + reading.forwards,
+            forwards=encoded.forwards,
             context_forwards=encoded.forwards,
-            rows=reading.rows,
             context_tokens=encoded.context_tokens,
             cached_tokens=encoded.cached_tokens,
         )
-        return tokens, reading.log_probs
+
+
+@dataclass(frozen=True, slots=True)
+class _Branch:
+    """One of the other texts: its index, its tokens from the first new one, how likely the old ones were."""
+
+    at: int
+    tokens: list[int]
+    before: float
+
+
+def _difference(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:
+    """How many tokens two lists that differ have in common at the start, and behind that at the end."""
+    shorter = min(len(old), len(new))
+    first = next((at for at in range(shorter) if old[at] != new[at]), shorter)
+    n_same = 0
+    while n_same < shorter - first and old[-1 - n_same] == new[-1 - n_same]:
+        n_same += 1
+    return first, n_same
+
+
+def _in_passes(branches: Sequence[_Branch]) -> Iterator[list[_Branch]]:
+    """Branches in groups of a bounded number of rows."""
+    group: list[_Branch] = []
+    n_rows = 0
+    for branch in branches:
+        if group and n_rows + len(branch.tokens) > MAX_ROWS:
+            yield group
+            group, n_rows = [], 0
+        group.append(branch)
+        n_rows += len(branch.tokens)
+    if group:
+        yield group
 
 
 def _never(text: str) -> int | None:

@@ -10,8 +10,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 from engine.types import Span
+
+if TYPE_CHECKING:
+    from engine.offers import Offer
 
 HOLE = "<hole>"
 
@@ -68,3 +72,26 @@ def smallest_edits(old: str, new: str) -> tuple[tuple[Span, str], ...]:
     from engine import edits
 
     return tuple((edit.span, edit.new_text) for edit in edits.smallest_edits(old, new))
+
+
+def offers(
+    text: str, language: str, selection: Span, *, complained_of: bool, automatic: bool
+) -> tuple[Offer, ...]:
+    """The edit tasks that apply at a selection; see ``engine.offers``."""
+    from engine import offers as engine_offers
+
+    return engine_offers.offers(text, language, selection, complained_of=complained_of, automatic=automatic)
+
+
+def file_ending(language: str) -> str:
+    """How the names of a language's files end, with the dot; empty where that is not known."""
+    from engine import languages
+
+    return next(iter(languages.by_id(language).extensions), "")
+
+
+def title(language: str) -> str:
+    """A language's name for people."""
+    from engine import languages
+
+    return str(languages.by_id(language).title)

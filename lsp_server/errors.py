@@ -16,6 +16,14 @@ class RequestFailed(JsonRpcException):
     MESSAGE = "Request Failed"
 
 
+def changed(name: str, offered_for: int | None, version: int | None) -> RequestFailed:
+    """The refusal of a document that is another one by now."""
+    return RequestFailed(
+        f"Unmask: {name} has changed since this was offered (version {offered_for}, now {version}). "
+        "Ask for it again."
+    )
+
+
 class Superseded(Exception):  # noqa: N818 - as ``Cancelled``
     """A newer request for the same document took this one's place; it is answered empty."""
 

@@ -9,14 +9,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import unquote
+from typing import Any, Literal, get_args
+from urllib.parse import quote, unquote
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcInvalidParams
 from pygls.uris import to_fs_path
 
-from engine.types import Span
+from engine.types import EditKind, Span, Strength
 from lsp_server.documents import Document
 
 What = Literal["range", "holes"]
@@ -39,6 +39,31 @@ class Target:
     what: What
 
 
+@dataclass(frozen=True, slots=True)
+class EditTarget:
+    """What a code action or ``unmask.edit`` is about; see ``engine.types.EditRequest``.
+
+    Attributes:
+        uri: the document.
+        version: the version it was offered for; None where the client did not say.
+        range: the selection, in the client's units; None for the whole document.
+        kind: the task.
+        instruction: what the user asks for.
+        to: the language to rewrite to.
+        strength: how much of the selection may change.
+        doubtful: the ranges that a tool complains of.
+    """
+
+    uri: str
+    version: int | None
+    range: types.Range | None
+    kind: EditKind
+    instruction: str | None = None
+    to: str | None = None
+    strength: Strength | None = None
+    doubtful: tuple[types.Range, ...] = ()
+
+
 def offset(document: Document, position: types.Position) -> int:
     """Offset in characters of a position; one outside the text is moved to the nearest inside it."""
     return document.offset_at_position(position)
@@ -53,6 +78,11 @@ def span(document: Document, range_: types.Range) -> Span:
 def document_key(uri: str) -> str:
     """What open documents are compared by: editors escape one URI in several ways."""
     return unquote(uri)
+
+
+def escaped(name: str) -> str:
+    """A file's name as the last part of a URI."""
+    return quote(name)
 
 
 def path_key(uri: str) -> str:
@@ -87,6 +117,53 @@ def target(value: object) -> Target:
         ) from error
 
 
+def edit_target(value: object) -> EditTarget:
+    """What the data of a code action or the argument of ``unmask.edit`` asks for.
+
+    Raises:
+        JsonRpcInvalidParams: it is not what ``to_lsp.edit_target`` makes.
+    """
+    try:
+        return _edit_target(value)
+    except (KeyError, TypeError, ValueError) as error:
+        raise JsonRpcInvalidParams(
+            'unmask.edit takes {"uri", "kind", and if you like "range", "version", "instruction", "to", '
+            f'"strength"}} with a kind among {", ".join(get_args(EditKind))}, not {value!r:.80}.'
+        ) from error
+
+
+def is_edit(value: object) -> bool:
+    """Whether the data of a code action is about an edit, and not about a fill."""
+    return isinstance(value, Mapping) and "kind" in value
+
+
+def _edit_target(value: object) -> EditTarget:
+    if not isinstance(value, Mapping):
+        raise TypeError(value)
+    version, kind, strength = value.get("version"), value["kind"], value.get("strength")
+    if not isinstance(value["uri"], str) or kind not in get_args(EditKind):
+        raise ValueError(value)
+    if strength is not None and strength not in get_args(Strength):
+        raise ValueError(value)
+    selection = value.get("range")
+    return EditTarget(
+        uri=value["uri"],
+        version=version if isinstance(version, int) else None,
+        range=None if selection is None else _range(selection),
+        kind=kind,
+        instruction=_text(value.get("instruction")),
+        to=_text(value.get("to")),
+        strength=strength,
+        doubtful=tuple(_range(doubtful) for doubtful in value.get("doubtful") or ()),
+    )
+
+
+def _text(value: object) -> str | None:
+    if value is not None and not isinstance(value, str):
+        raise TypeError(value)
+    return value or None
+
+
 def _target(value: object) -> Target:
     if not isinstance(value, Mapping):
         raise TypeError(value)
@@ -97,9 +174,13 @@ def _target(value: object) -> Target:
     return Target(
         uri=value["uri"],
         version=version if isinstance(version, int) else None,
-        range=types.Range(start=_position(value["range"]["start"]), end=_position(value["range"]["end"])),
+        range=_range(value["range"]),
         what=what,
     )
+
+
+def _range(value: Mapping[str, Any]) -> types.Range:
+    return types.Range(start=_position(value["start"]), end=_position(value["end"]))
 
 
 def _position(value: Mapping[str, Any]) -> types.Position:

@@ -21,6 +21,8 @@ from engine.config import EngineConfig
 from engine.errors import Cancelled, UnmaskError
 from engine.types import (
     CancelToken,
+    EditRequest,
+    EditResult,
     FillRequest,
     FillResult,
     FrameListener,
@@ -72,6 +74,16 @@ class Filler(Protocol):
         on_frame: FrameListener | None = None,
     ) -> FillResult:
         """Fill the holes of a request; raises ``Cancelled`` one pass after it is asked to stop."""
+        ...
+
+    def edit(
+        self,
+        request: EditRequest,
+        *,
+        cancel: CancelToken | None = None,
+        on_frame: FrameListener | None = None,
+    ) -> EditResult:
+        """Change a text that stands already; raises ``Cancelled`` one pass after it is asked to stop."""
         ...
 
     def close(self) -> None:

@@ -12,13 +12,16 @@ from lsprotocol import types
 
 from engine.types import CanvasFrame, Span
 from lsp_server.documents import Document
-from lsp_server.from_lsp import Target
+from lsp_server.from_lsp import EditTarget, Target
 from lsp_server.host import Status
 from lsp_server.suggestions import Shown
 
 ACCEPTED = "unmask.accepted"
 FILL = "unmask.fill"
 FILL_KIND = "refactor.rewrite.unmask.fill"
+EDIT = "unmask.edit"
+_REPAIR_KIND = types.CodeActionKind.QuickFix.value
+_ANNOTATION = "unmask"
 
 Edit = tuple[Span, str]
 
@@ -72,21 +75,58 @@ def completion(document: Document, shown: Shown, word: Span, typed: str) -> type
     )
 
 
-def workspace_edit(document: Document, edits: Iterable[Edit], *, versioned: bool) -> types.WorkspaceEdit:
+def workspace_edit(
+    document: Document, edits: Iterable[Edit], *, versioned: bool, label: str | None = None
+) -> types.WorkspaceEdit:
     """Edits of one document as one workspace edit.
 
     Args:
         document: the document, in the version the edits are for.
         edits: spans with their new text.
         versioned: whether the client takes ``documentChanges``, which name the version.
+        label: what to call the change, where the client takes annotated changes.
     """
     changes = [types.TextEdit(range=range_(document, span), new_text=text) for span, text in edits]
     if not versioned:
         return types.WorkspaceEdit(changes={document.uri: changes})
     identifier = types.OptionalVersionedTextDocumentIdentifier(uri=document.uri, version=document.version)
-    return types.WorkspaceEdit(
-        document_changes=[types.TextDocumentEdit(text_document=identifier, edits=changes)]
-    )
+    return _annotated([types.TextDocumentEdit(text_document=identifier, edits=changes)], label)
+
+
+def new_file(uri: str, text: str, *, label: str | None = None) -> types.WorkspaceEdit:
+    """A workspace edit that makes a file and writes it; the client refuses it where there is such a file.
+
+    Args:
+        uri: the new file.
+        text: what it holds.
+        label: as in ``workspace_edit``.
+    """
+    # Ignoring a file that exists would go on to write into it: the edit behind does not know.
+    options = types.CreateFileOptions(overwrite=False, ignore_if_exists=False)
+    start = types.Position(0, 0)
+    identifier = types.OptionalVersionedTextDocumentIdentifier(uri=uri, version=None)
+    edit = types.TextEdit(range=types.Range(start, start), new_text=text)
+    create = types.CreateFile(uri=uri, options=options)
+    return _annotated([create, types.TextDocumentEdit(text_document=identifier, edits=[edit])], label)
+
+
+def _annotated(
+    changes: Sequence[types.TextDocumentEdit | types.CreateFile], label: str | None
+) -> types.WorkspaceEdit:
+    """Changes as one workspace edit, every one under the same label."""
+    if label is None:
+        return types.WorkspaceEdit(document_changes=[*changes])
+    for change in changes:
+        if isinstance(change, types.CreateFile):
+            change.annotation_id = _ANNOTATION
+        else:
+            change.edits = [
+                types.AnnotatedTextEdit(annotation_id=_ANNOTATION, range=edit.range, new_text=edit.new_text)
+                for edit in change.edits
+                if isinstance(edit, types.TextEdit)
+            ]
+    annotation = types.ChangeAnnotation(label=label, needs_confirmation=False)
+    return types.WorkspaceEdit(document_changes=[*changes], change_annotations={_ANNOTATION: annotation})
 
 
 def target(value: Target) -> dict[str, Any]:
@@ -95,11 +135,23 @@ def target(value: Target) -> dict[str, Any]:
         "uri": value.uri,
         "version": value.version,
         "what": value.what,
-        "range": {
-            "start": {"line": value.range.start.line, "character": value.range.start.character},
-            "end": {"line": value.range.end.line, "character": value.range.end.character},
-        },
+        "range": _plain_range(value.range),
     }
+
+
+def edit_target(value: EditTarget) -> dict[str, Any]:
+    """What a code action or ``unmask.edit`` carries; ``from_lsp.edit_target`` reads it back."""
+    carried = {
+        "uri": value.uri,
+        "version": value.version,
+        "kind": value.kind,
+        "range": None if value.range is None else _plain_range(value.range),
+        "instruction": value.instruction,
+        "to": value.to,
+        "strength": value.strength,
+        "doubtful": [_plain_range(doubtful) for doubtful in value.doubtful],
+    }
+    return {name: of for name, of in carried.items() if of not in (None, [])}
 
 
 def code_action(title: str, value: Target, *, resolvable: bool) -> types.CodeAction:
@@ -112,6 +164,30 @@ def code_action(title: str, value: Target, *, resolvable: bool) -> types.CodeAct
 def fill_command(title: str, value: Target) -> types.Command:
     """The command that fills."""
     return types.Command(title=title, command=FILL, arguments=[target(value)])
+
+
+def edit_kind(kind: str) -> str:
+    """The kind of code action that an edit task is."""
+    return _REPAIR_KIND if kind == "repair" else f"refactor.rewrite.unmask.{kind}"
+
+
+def edit_action(
+    title: str, value: EditTarget, diagnostics: Sequence[types.Diagnostic], *, resolvable: bool
+) -> types.CodeAction:
+    """An offer to edit: resolved later where the client can, or else a command."""
+    action = types.CodeAction(title=title, kind=edit_kind(value.kind))
+    if diagnostics:
+        action.diagnostics = [*diagnostics]
+    if resolvable:
+        action.data = edit_target(value)
+    else:
+        action.command = edit_command(title, value)
+    return action
+
+
+def edit_command(title: str, value: EditTarget) -> types.Command:
+    """The command that edits."""
+    return types.Command(title=title, command=EDIT, arguments=[edit_target(value)])
 
 
 def status(value: Status, counts: dict[str, int] | None = None) -> dict[str, Any]:
@@ -137,11 +213,15 @@ def canvas(
         "hole": frame.hole,
         "step": frame.step,
         "pieces": list(frame.pieces),
-        "range": {
-            "start": {"line": hole.start.line, "character": hole.start.character},
-            "end": {"line": hole.end.line, "character": hole.end.character},
-        },
+        "range": _plain_range(hole),
         "done": frame.done,
+    }
+
+
+def _plain_range(value: types.Range) -> dict[str, Any]:
+    return {
+        "start": {"line": value.start.line, "character": value.start.character},
+        "end": {"line": value.end.line, "character": value.end.character},
     }
 
 

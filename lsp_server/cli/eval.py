@@ -28,7 +28,9 @@ sets, and the data each takes:
   infilling     a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
   joint         the single-line infilling file: two and three holes at once in the same functions
   heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  types         a corpus directory: annotations of held-out files, taken out and put back
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
+  syntax        a corpus directory: held-out functions with one token wrong that parse no more, mended
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
 
@@ -38,7 +40,9 @@ examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
   unmask eval heldout corpus --per-kind 50
+  unmask eval types corpus --limit 20 --modes parallel
   unmask eval repair corpus --limit 100
+  unmask eval syntax corpus --limit 60
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
 
@@ -49,11 +53,15 @@ _DEFAULT_TOKENS = {
     "infilling": 128,
     "joint": 64,
     "heldout": 192,
+    "types": 1024,
     "repair": 48,
+    "syntax": 16,
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("heldout", "repair")
+_OF_CORPUS = ("heldout", "repair", "syntax", "types")
+_ONE_MODE = ("repair", "syntax")
+"""Sets in which the base decides: they are asked once."""
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -70,7 +78,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data",
         type=Path,
         nargs="?",
-        help="the evaluation data; by default the directory `corpus` for heldout and repair",
+        help="the evaluation data; by default the directory `corpus` for heldout, types, repair and syntax",
     )
     parser.add_argument(
         "--modes",
@@ -148,18 +156,22 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, instructions, joint, translate
+    from export.evaluate import heldout, infilling, instructions, joint, syntax, translate, types
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
     evaluation: Evaluation[Any, Any]
     if args.set == "heldout":
         evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
+    elif args.set == "types":
+        evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens)
     elif args.set == "translate":
         targets = [target.strip() for target in args.to.split(",") if target.strip()]
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
     elif args.set == "instructions":
         evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
+    elif args.set == "syntax":
+        evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
     elif args.set == "joint":
         evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
     else:
@@ -198,7 +210,7 @@ def _measure(
     figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
     can_draft = bool(denoiser.rule.agreement) and not args.reference
-    modes = _in_order(args.modes, can_draft=can_draft) if evaluation else DECODINGS[:1]
+    modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     with contextlib.closing(denoiser):
         for mode in modes:

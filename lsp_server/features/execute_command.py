@@ -1,4 +1,4 @@
-"""``workspace/executeCommand``: fill, reload, status, and word of an accepted suggestion."""
+"""``workspace/executeCommand``: fill, edit, reload, status, and word of an accepted suggestion."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types
 
-from lsp_server import from_lsp, to_lsp
+from lsp_server import edit_actions, fill_actions, from_lsp, to_lsp
 from lsp_server.errors import RequestFailed
-from lsp_server.features.code_action import edit_for
 
 if TYPE_CHECKING:
     from lsp_server.server import Server
@@ -20,6 +19,7 @@ STATUS = "unmask.status"
 def register(server: Server) -> None:
     """Answer the commands."""
     server.command(to_lsp.FILL)(fill)
+    server.command(to_lsp.EDIT)(edit)
     server.command(to_lsp.ACCEPTED)(accepted)
     server.command(RELOAD)(reload)
     server.command(STATUS)(status)
@@ -28,12 +28,26 @@ def register(server: Server) -> None:
 async def fill(ls: Server, params: types.ExecuteCommandParams) -> dict[str, Any]:
     """Fill what the one argument names, and have the editor apply it."""
     target = from_lsp.target(next(iter(params.arguments or []), None))
+    _check_applies(ls)
+    return await _apply(ls, await fill_actions.edit_for(ls, target, params.work_done_token), "Unmask: fill")
+
+
+async def edit(ls: Server, params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """Do the task that the one argument names, and have the editor apply what comes of it."""
+    target = from_lsp.edit_target(next(iter(params.arguments or []), None))
+    _check_applies(ls)
+    made = await edit_actions.edit_for(ls, target, params.work_done_token)
+    return await _apply(ls, made, f"Unmask: {target.kind}")
+
+
+def _check_applies(ls: Server) -> None:
     if not ls.client_supports("workspace.apply_edit"):
         raise RequestFailed("Unmask: this editor takes no edits from commands.")
-    edit = await edit_for(ls, target, params.work_done_token)
-    answer = await ls.workspace_apply_edit_async(
-        types.ApplyWorkspaceEditParams(edit=edit, label="Unmask: fill")
-    )
+
+
+async def _apply(ls: Server, made: types.WorkspaceEdit, label: str) -> dict[str, Any]:
+    """Have the editor apply an edit, as one step to be undone."""
+    answer = await ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit=made, label=label))
     if not answer.applied:
         raise RequestFailed(
             f"Unmask: the editor did not apply the edit: {answer.failure_reason or 'no reason'}."

@@ -29,7 +29,7 @@ def actions(client: Client, range_: dict[str, Any], **context: Any) -> list[Any]
     params = {"textDocument": {"uri": URI}, "range": range_, "context": {"diagnostics": [], **context}}
     answer = client.call("textDocument/codeAction", params)
     assert isinstance(answer, list)
-    return answer
+    return [action for action in answer if action["title"].startswith("Unmask: fill")]
 
 
 def applied(text: str, edits: list[dict[str, Any]]) -> str:

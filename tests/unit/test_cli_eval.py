@@ -85,6 +85,7 @@ def test_for_people_it_is_a_table(unmask: Unmask, problems: str) -> None:
         (("infilling", "gone.gz"), "gone.gz cannot be read"),
         (("heldout",), "corpus has no heldout-*.jsonl.gz"),
         (("repair",), "corpus has no heldout-*.jsonl.gz"),
+        (("types",), "corpus has no heldout-*.jsonl.gz"),
         (("joint", "gone.gz"), "gone.gz cannot be read"),
         (("joint", "gone.gz", "--holes", "4"), "4 is not between 2 and 3"),
         (("translate", ".", "--to", "cobol"), "cobol is no target"),

@@ -1,0 +1,95 @@
+"""Names that a Python file needs from modules to the edits that import them, where imports belong.
+
+An import of the same module is gone on with; a new one stands behind ``from __future__`` and before the
+first other import. Knows nothing of whether a module is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from engine.edits import TextEdit
+from engine.syntax import Syntax
+from engine.text import newline_of
+from engine.types import Span
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+def import_edits(syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]]) -> list[TextEdit]:
+    """Edits that import names, in order and disjoint.
+
+    Args:
+        syntax: of the text.
+        text: a Python file.
+        wanted: pairs of a module and a name that it does not import yet.
+    """
+    by_module: dict[str, list[str]] = {}
+    for module, name in sorted(set(wanted)):
+        by_module.setdefault(module, []).append(name)
+    edits: list[TextEdit] = []
+    lines: list[str] = []
+    for module, names in by_module.items():
+        statement = _import_of(syntax, module)
+        if statement is None:
+            lines.append(f"from {module} import {', '.join(names)}")
+        else:
+            edits += _added(syntax, statement, names)
+    if lines:
+        edits.append(_new_lines(syntax, text, lines))
+    return sorted(edits, key=lambda edit: edit.span.start_char)
+
+
+def _import_of(syntax: Syntax, module: str) -> Node | None:
+    """The statement at the top level that imports names of a module."""
+    for node in syntax.root.named_children:
+        if node.type != "import_from_statement" or node.has_error:
+            continue
+        source = node.child_by_field_name("module_name")
+        if source is not None and _text(syntax, source) == module and node.children_by_field_name("name"):
+            return node
+    return None
+
+
+def _added(syntax: Syntax, statement: Node, names: list[str]) -> list[TextEdit]:
+    """Names put among those of a statement, each before the first that is greater if they are sorted."""
+    nodes = statement.children_by_field_name("name")
+    there = [_text(syntax, node) for node in nodes]
+    in_order = there == sorted(there)
+    to_char = syntax.utf8.byte_to_char
+    places: dict[int, str] = {}
+    for name in names:
+        greater = next((node for node, other in zip(nodes, there, strict=True) if other > name), None)
+        if in_order and greater is not None:
+            at = to_char(greater.start_byte)
+            places[at] = places.get(at, "") + f"{name}, "
+        else:
+            at = to_char(nodes[-1].end_byte)
+            places[at] = places.get(at, "") + f", {name}"
+    return [TextEdit(Span(at, at), new) for at, new in places.items()]
+
+
+def _new_lines(syntax: Syntax, text: str, lines: list[str]) -> TextEdit:
+    newline = newline_of(text)
+    added = newline.join(lines)
+    to_char = syntax.utf8.byte_to_char
+    top = [node for node in syntax.root.named_children if node.type != "comment"]
+    future = [node for node in top if node.type == "future_import_statement"]
+    first = next((node for node in top if node.type in ("import_statement", "import_from_statement")), None)
+    if first is not None and (not future or first.start_byte > future[-1].start_byte):
+        at = to_char(first.start_byte)
+        return TextEdit(Span(at, at), added + newline)
+    if future:
+        at = to_char(future[-1].end_byte)
+        return TextEdit(Span(at, at), f"{newline}{newline}{added}")
+    if top and top[0].type == "expression_statement" and top[0].named_children[0].type == "string":
+        at = to_char(top[0].end_byte)
+        return TextEdit(Span(at, at), f"{newline}{newline}{added}")
+    at = to_char(top[0].start_byte) if top else len(text)
+    return TextEdit(Span(at, at), f"{added}{newline}{newline}")
+
+
+def _text(syntax: Syntax, node: Node) -> str:
+    return syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")

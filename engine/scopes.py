@@ -1,0 +1,337 @@
+"""A name at a place of a text to all places that mean the same thing: a small, careful resolver.
+
+Goes by the syntax tree alone, file by file, in seven languages. Where a tree does not settle what a name
+means (attributes, imports, macros, a binding shadowed half-way) it says so and gives none. Strings and
+comments are never occurrences.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.scope_rules import RULES, Rules
+from engine.slots import walk
+from engine.syntax import Syntax
+from engine.types import Span
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+
+class UnsureError(Exception):
+    """What a name means cannot be told; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrence:
+    """A place where a name stands.
+
+    Attributes:
+        span: the name.
+        keeps: whether the name is a property's too (``{name}``), so that ``name: other`` must be written.
+    """
+
+    span: Span
+    keeps: bool = False
+
+    def renamed(self, old: str, new: str) -> str:
+        """The text that takes its place."""
+        return f"{old}: {new}" if self.keeps else new
+
+
+@dataclass(frozen=True, slots=True)
+class Symbol:
+    """A variable, parameter or function of a file.
+
+    Attributes:
+        name: what it is called.
+        kind: ``variable``, ``parameter`` or ``function``.
+        definition: index of the occurrence that binds it first.
+        occurrences: in order, at least one.
+        scope: what it is known in.
+        top_level: whether that is the whole file.
+    """
+
+    name: str
+    kind: str
+    definition: int
+    occurrences: tuple[Occurrence, ...]
+    scope: Span
+    top_level: bool
+
+
+def symbol_at(syntax: Syntax, text: str, char_offset: int) -> Symbol:
+    """The symbol whose name stands at an offset, or ends there.
+
+    Raises:
+        UnsureError: there is none, or its occurrences cannot be told for sure.
+    """
+    rules = RULES.get(syntax.language.id)
+    if rules is None:
+        raise UnsureError(f"names are not followed in {syntax.language.title}")
+    leaf = _leaf_at(syntax, rules, char_offset)
+    if leaf is None:
+        raise UnsureError("no name of a variable, parameter or function stands here")
+    return _Resolver(syntax, text, rules).symbol(leaf)
+
+
+class _Resolver:
+    """Binds the occurrences of one name to scopes."""
+
+    def __init__(self, syntax: Syntax, text: str, rules: Rules) -> None:
+        self._syntax, self._text, self._rules = syntax, text, rules
+
+    def symbol(self, leaf: Node) -> Symbol:
+        rules = self._rules
+        name = self._name(leaf)
+        leaves = [
+            node for node in walk(self._syntax.root) if node.type in rules.names and self._name(node) == name
+        ]
+        self._check_whole(name)
+        bound: dict[int, list[tuple[Node, str]]] = {}  # scope id: bindings, with what they bind
+        scope_of: dict[int, Node] = {}
+        free: list[Node] = []
+        for node in leaves:
+            self._check_place(node)
+            found = self._binding(node)
+            if found is None:
+                free.append(node)
+                continue
+            scope, kind = found
+            bound.setdefault(scope.id, []).append((node, kind))
+            scope_of[scope.id] = scope
+        own = next((key for key, nodes in bound.items() if any(node == leaf for node, _ in nodes)), None)
+        own = own if own is not None else self._seen_from(leaf, bound)
+        if own is None:
+            raise UnsureError(f"{name} is not defined in this file")
+        scope, bindings = scope_of[own], bound[own]
+        kind = bindings[0][1]
+        self._check_symbol(name, kind, scope, bindings)
+        nodes = [node for node, _ in bindings]
+        for node in free:
+            if not self._is_reference(node):
+                continue
+            if self._seen_from(node, bound) == own:
+                nodes.append(node)
+        nodes.sort(key=lambda node: node.start_byte)
+        self._check_order(name, bindings, bound, scope_of)
+        first = min(node.start_byte for node, _ in bindings)
+        return Symbol(
+            name,
+            kind,
+            next(at for at, node in enumerate(nodes) if node.start_byte == first),
+            tuple(
+                Occurrence(self._span(node), "shorthand" in node.type or self._is_short(node))
+                for node in nodes
+            ),
+            self._span(scope),
+            scope.parent is None,
+        )
+
+    def _binding(self, leaf: Node) -> tuple[Node, str] | None:
+        """The scope that an occurrence binds its name in, and as what; None where it binds nothing."""
+        child, node = leaf, leaf.parent
+        while node is not None:
+            for rule in self._rules.bindings.get(node.type, ()):
+                binds = rule.field is None or any(
+                    part == child for part in node.children_by_field_name(rule.field)
+                )
+                if binds and not (node.type == "for_in_statement" and not node.child_by_field_name("kind")):
+                    return self._scope(node, rule.where), rule.kind
+            if node.type not in self._rules.patterns:
+                return None
+            fields = self._rules.patterns[node.type]
+            if fields and not any(
+                part == child for field in fields for part in node.children_by_field_name(field)
+            ):
+                return None
+            child, node = node, node.parent
+        return None
+
+    def _scope(self, node: Node, where: str) -> Node:
+        """The scope a declaration binds in: ``here``, ``outside`` the declaring node, or its ``function``."""
+        if where == "var":
+            is_var = node.parent is not None and node.parent.type == "variable_declaration"
+            where = "function" if is_var else "here"
+        above: Node | None = node.parent if where == "outside" else node
+        while above is not None and above.parent is not None:
+            if self._opens(above) and (where != "function" or above.type in self._rules.functions):
+                return above
+            above = above.parent
+        return self._syntax.root
+
+    def _opens(self, node: Node) -> bool:
+        """Whether a node is a scope; the body of a function is one with the function."""
+        above = node.parent
+        if above is None:
+            return True
+        if node.type not in self._rules.scopes:
+            return False
+        return not (above.type in self._rules.functions and above.child_by_field_name("body") == node)
+
+    def _seen_from(self, leaf: Node, bound: dict[int, list[tuple[Node, str]]]) -> int | None:
+        """The scope, among those that bind the name, that a reference means; None for none of them."""
+        child, node = leaf, leaf.parent
+        inner = True
+        while node is not None:
+            if self._opens(node) and not self._rules.evaluated_outside(node, child):
+                visible = inner or node.type not in self._rules.closed
+                if node.id in bound and visible:
+                    return node.id
+                inner = inner and node.type not in self._rules.functions
+            child, node = node, node.parent
+        return None
+
+    def _is_reference(self, leaf: Node) -> bool:
+        """Whether an occurrence stands for a variable, and not for an attribute or an argument's name."""
+        node = leaf.parent
+        if node is None:
+            return False
+        fields = self._rules.other.get(node.type)
+        if fields is None:
+            return True
+        return bool(fields) and not any(
+            part == leaf for field in fields for part in node.children_by_field_name(field)
+        )
+
+    def _is_short(self, leaf: Node) -> bool:
+        return leaf.parent is not None and leaf.parent.type == "shorthand_field_initializer"
+
+    def _check_whole(self, name: str) -> None:
+        """Refuse a file in which a name may mean anything."""
+        if self._syntax.root.has_error and any(
+            name.encode() in (node.text or b"") for node in walk(self._syntax.root) if node.is_error
+        ):
+            raise UnsureError(f"{name} stands where the file does not parse")
+        if self._syntax.language.id == "rust" and re.search(rf"\{{{re.escape(name)}[:}}]", self._text):
+            raise UnsureError(f"{name} stands in the text of a format string")
+        listed = self._syntax.language.id == "python" and "__all__" in self._text
+        if listed and re.search(rf"[\"']{re.escape(name)}[\"']", self._text):
+            raise UnsureError(f"{name} is exported by __all__: other files may use it")
+        said = self._rules.dynamic.search(self._text) if self._rules.dynamic is not None else None
+        if said is not None:
+            raise UnsureError(f"{said[0].strip()} may look {name} up by its text")
+
+    def _check_place(self, node: Node) -> None:
+        name, above = self._name(node), node.parent
+        if above is not None and any(part.type == "accessibility_modifier" for part in above.children):
+            raise UnsureError(f"{name} is a member of a class: its uses cannot be followed")
+        while above is not None:
+            reason = self._rules.unsure.get(above.type)
+            is_value = above.type == "literal_element" and (
+                above.parent is None or above.parent.child_by_field_name("key") != above
+            )
+            if reason is not None and not is_value:
+                raise UnsureError(f"{name} {reason}")
+            if above.type == "for_in_clause":
+                parts = [above.child_by_field_name(side) for side in ("left", "right")]
+                if all(part is not None and self._says(part, name) for part in parts):
+                    raise UnsureError(f"{name} is used where it is being bound")
+            if above.type in self._rules.scopes:
+                return
+            above = above.parent
+
+    def _says(self, node: Node, name: str) -> bool:
+        """Whether a name stands anywhere in a node."""
+        return any(leaf.type in self._rules.names and self._name(leaf) == name for leaf in walk(node))
+
+    def _check_symbol(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
+        kinds = {binding_kind for _, binding_kind in bindings}
+        if "import" in kinds:
+            raise UnsureError(f"{name} is imported: it is named elsewhere")
+        if "member" in kinds or scope.type in self._rules.closed:
+            raise UnsureError(f"{name} is a member of a class: its uses cannot be followed")
+        if kind == "function" and len(bindings) > 1:
+            raise UnsureError(f"{name} is defined more than once")
+        if kind == "parameter" and scope.parent is None:
+            raise UnsureError(f"{name} is the parameter of a declaration alone")
+        if kind == "parameter" and self._is_keyword(name):
+            raise UnsureError(f"{name} is passed by its name")
+        first = min((node for node, _ in bindings), key=lambda node: node.start_byte)
+        above: Node | None = first
+        while above is not None and above != scope:
+            if above.type == "export_statement" or self._is_public(above):
+                raise UnsureError(f"{name} is exported: other files may use it")
+            above = above.parent
+        if scope.parent is None and self._syntax.language.id == "go" and name[:1].isupper():
+            raise UnsureError(f"{name} is exported: other files may use it")
+
+    def _is_public(self, node: Node) -> bool:
+        return any(child.type == "visibility_modifier" for child in node.children)
+
+    def _is_keyword(self, name: str) -> bool:
+        """Whether some call passes an argument by this name."""
+        return any(
+            node.type == "keyword_argument" and self._name_of_field(node, "name") == name
+            for node in walk(self._syntax.root)
+        )
+
+    def _check_order(
+        self,
+        name: str,
+        bindings: list[tuple[Node, str]],
+        bound: dict[int, list[tuple[Node, str]]],
+        scope_of: dict[int, Node],
+    ) -> None:
+        """Refuse where a name is used before it is bound in a scope: there it may be an outer one."""
+        if not self._rules.in_order:
+            return
+        if self._rules.rebinds and len({node.start_byte for node, _ in bindings}) > 1:
+            raise UnsureError(f"{name} is bound more than once here")
+        own = self._scope_of(bindings, bound, scope_of)
+        for key, inner in bound.items():
+            scope = scope_of[key]
+            is_inside = own.start_byte <= scope.start_byte and scope.end_byte <= own.end_byte
+            if scope.parent is None or not is_inside or inner[0][1] in ("function", "member"):
+                continue
+            first = min((node for node, _ in inner), key=lambda node: node.start_byte)
+            ends = self._statement_end(first)
+            for node in walk(scope):
+                if node.start_byte >= ends or node.type not in self._rules.names or self._name(node) != name:
+                    continue
+                is_bound = any(node == other for other, _ in inner)
+                if not is_bound and self._is_reference(node) and self._seen_from(node, bound) == key:
+                    raise UnsureError(f"{name} is used where it is being bound")
+
+    @staticmethod
+    def _scope_of(
+        bindings: list[tuple[Node, str]],
+        bound: dict[int, list[tuple[Node, str]]],
+        scope_of: dict[int, Node],
+    ) -> Node:
+        return next(scope_of[key] for key, nodes in bound.items() if nodes is bindings)
+
+    def _statement_end(self, node: Node) -> int:
+        """Where the declaration that binds a name has ended."""
+        above, child = node.parent, node
+        while above is not None and above.type not in self._rules.declarations:
+            if above.type in self._rules.scopes:
+                return child.start_byte
+            child, above = above, above.parent
+        return above.end_byte if above is not None else node.end_byte
+
+    def _span(self, node: Node) -> Span:
+        to_char = self._syntax.utf8.byte_to_char
+        return Span(to_char(node.start_byte), to_char(node.end_byte))
+
+    def _name(self, node: Node) -> str:
+        return self._syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+
+    def _name_of_field(self, node: Node, field: str) -> str:
+        named = node.child_by_field_name(field)
+        return "" if named is None else self._name(named)
+
+
+def words_of(text: str) -> set[str]:
+    """Every word of a text: what a new name must not be."""
+    return set(re.findall(r"[^\W\d]\w*", text))
+
+
+def _leaf_at(syntax: Syntax, rules: Rules, char_offset: int) -> Node | None:
+    for at in (char_offset, char_offset - 1):
+        for node in reversed(syntax.path(at) if at >= 0 else ()):
+            if node.type in rules.names:
+                return node
+    return None

@@ -1,0 +1,162 @@
+"""The edit tasks as code actions: what is offered, and the one edit that a chosen offer becomes."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from engine.types import CanvasFrame, EditRequest, FrameListener
+from lsp_server import analysis, edits, from_lsp, to_lsp
+from lsp_server.documents import Document
+from lsp_server.errors import RequestFailed, changed
+from lsp_server.from_lsp import EditTarget
+from lsp_server.session import Snapshot
+from lsp_server.status import WorkDone
+
+if TYPE_CHECKING:
+    from lsp_server.server import Server
+
+_DOINGS = {
+    "types": "adding types",
+    "docstring": "writing a docstring",
+    "names": "finding a name",
+    "repair": "repairing",
+    "complete": "completing",
+    "rewrite": "rewriting",
+    "translate": "rewriting",
+}
+
+
+async def offers(
+    document: Document, snapshot: Snapshot, params: types.CodeActionParams
+) -> list[tuple[str, EditTarget]]:
+    """What applies at the selection: titles and what they stand for. Parses off the event loop."""
+    selection, where = from_lsp.span(document, params.range), params.range
+    if selection.end_char - selection.start_char == 1:  # a block cursor, as in ``fill_actions``
+        where = types.Range(where.start, where.start)
+        selection = from_lsp.span(document, where)
+    doubtful = tuple(diagnostic.range for diagnostic in params.context.diagnostics)
+    found = await asyncio.to_thread(
+        analysis.offers,
+        snapshot.text,
+        snapshot.language,
+        selection,
+        complained_of=bool(doubtful),
+        automatic=params.context.trigger_kind == types.CodeActionTriggerKind.Automatic,
+    )
+    return [
+        (
+            f"Unmask: {offer.title}",
+            EditTarget(
+                document.uri,
+                snapshot.version,
+                None if offer.whole else where,
+                offer.kind,
+                to=offer.to,
+                strength=offer.strength,
+                doubtful=doubtful if offer.kind == "repair" else (),
+            ),
+        )
+        for offer in found
+    ]
+
+
+async def edit_for(
+    ls: Server, target: EditTarget, token: types.ProgressToken | None = None
+) -> types.WorkspaceEdit:
+    """One edit that does what a target asks for.
+
+    Args:
+        ls: the connection.
+        target: what to do.
+        token: the client's token to show progress by.
+
+    Raises:
+        RequestFailed: the document is not open, has changed, or nothing came of it.
+    """
+    document = ls.documents.open_document(target.uri)
+    if document is None:
+        raise RequestFailed(f"Unmask: {target.uri} is not open.")
+    snapshot = ls.session.snapshot(document)
+    if target.version is not None and target.version != snapshot.version:
+        raise changed(snapshot.name, target.version, document.version)
+    makes_file = target.kind == "translate" and target.range is None
+    if makes_file:
+        _check_makes_files(ls)
+
+    task = asyncio.current_task()
+    work = WorkDone(
+        ls, f"Unmask: {_DOINGS[target.kind]} in {snapshot.name}", token, task.cancel if task else None
+    )
+    try:
+        request = _request(document, snapshot, target)
+        change = await edits.edit(ls.session, snapshot, request, on_frame=_listener(ls, work))
+    finally:
+        work.end()
+    if not ls.documents.is_current(document, snapshot.version):
+        raise changed(snapshot.name, snapshot.version, document.version)
+    if change.note:
+        note = f"Unmask: {change.note}"
+        ls.window_show_message(types.ShowMessageParams(type=types.MessageType.Info, message=note))
+    label = _label(target) if ls.client_supports(_ANNOTATIONS) else None
+    if makes_file:
+        return to_lsp.new_file(_uri_beside(ls, document, target.to or ""), change.text, label=label)
+    versioned = ls.client_supports("workspace.workspace_edit.document_changes")
+    return to_lsp.workspace_edit(document, change.edits, versioned=versioned, label=label)
+
+
+_ANNOTATIONS = "workspace.workspace_edit.change_annotation_support"
+
+
+def _request(document: Document, snapshot: Snapshot, target: EditTarget) -> EditRequest:
+    return EditRequest(
+        kind=target.kind,
+        text=snapshot.text,
+        language=snapshot.language,
+        selection=None if target.range is None else from_lsp.span(document, target.range),
+        instruction=target.instruction,
+        strength=target.strength or "rework",
+        to=target.to,
+        doubtful=tuple(from_lsp.span(document, doubtful) for doubtful in target.doubtful),
+    )
+
+
+def _listener(ls: Server, work: WorkDone) -> FrameListener:
+    """Who is told each step on the worker thread and shows it."""
+
+    def tell(frame: CanvasFrame) -> None:
+        ls.announcer.on_loop(lambda: work.report(f"step {frame.step}"))
+
+    return tell
+
+
+def _label(target: EditTarget) -> str:
+    """What a change is called where changes are reviewed."""
+    if target.kind == "translate":
+        return f"Unmask: rewrite to {analysis.title(target.to or '')}"
+    return f"Unmask: {target.kind}"
+
+
+def _check_makes_files(ls: Server) -> None:
+    """Refuse to work for a new file that the client could not make."""
+    held = ls.client_capabilities.workspace
+    support = held.workspace_edit if held else None
+    creates = types.ResourceOperationKind.Create in (support.resource_operations or ()) if support else False
+    if not creates or not ls.client_supports("workspace.workspace_edit.document_changes"):
+        raise RequestFailed("Unmask: this editor makes no new files; select what to rewrite in place.")
+
+
+def _uri_beside(ls: Server, document: Document, language: str) -> str:
+    """The new file's URI: in the folder of the old one, under a name that no file and no document has."""
+    folder, _, name = document.uri.rpartition("/")
+    directory = from_lsp.directory(folder)
+    path = (directory or Path()) / from_lsp.document_key(name)
+    taken = frozenset(
+        from_lsp.document_key(uri).rpartition("/")[2]
+        for uri in ls.documents.text_documents
+        if from_lsp.document_key(uri).rpartition("/")[0] == from_lsp.document_key(folder)
+    )
+    return f"{folder}/{from_lsp.escaped(edits.beside(path, language, taken).name)}"

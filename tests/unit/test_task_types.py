@@ -1,0 +1,281 @@
+"""Missing annotations: where they are, what may stand there, and what the task makes of a text."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine import slots, typenames, typescript
+from engine.edits import apply
+from engine.imports import import_edits
+from engine.languages import by_id
+from engine.syntax import parse
+from engine.tasks.annotate import python_type_end
+from engine.types import Span
+from tests.unit.edits import assert_only_spans_changed, edit, edited, odd_texts
+
+PYTHON = by_id("python")
+
+
+def found(text: str, language: str = "python") -> list[tuple[str, str, str | None]]:
+    syntax = parse(text, by_id(language))
+    assert syntax is not None
+    return [
+        (slot.kind[0], slot.name, slot.known)
+        for group in slots.groups_of(syntax, text)
+        for slot in group.slots
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("def f(a, b: int, c='x'): g()\n", [("p", "a", None), ("p", "c", "str"), ("r", "f", "None")]),
+        ("def f(*a, **b) -> int: ...\n", [("p", "*a", None), ("p", "**b", None)]),
+        ("class A:\n    def f(self): return self\n", [("r", "f", "Self")]),
+        ("class A:\n    @staticmethod\n    def f(a): return a\n", [("p", "a", None), ("r", "f", None)]),
+        ("class A:\n    def __init__(self): g()\n", [("r", "__init__", "None")]),
+        (
+            "class A:\n    def __eq__(self, other): return 1\n",
+            [("p", "other", "object"), ("r", "__eq__", "bool")],
+        ),
+        ("class A:\n    x = 1\n    y = []\n    __z__ = 2\n", [("a", "x", "int"), ("a", "y", None)]),
+        ("class A(Enum):\n    x = 1\n", []),
+        ("@dataclass\nclass A:\n    x = 1\n", []),
+        ("def f():\n    yield 1\n", [("r", "f", None)]),
+        ("def f():\n    raise E\n", [("r", "f", None)]),
+        ("def f():\n    ...\n", [("r", "f", None)]),
+        ("def f():\n    def g():\n        return 1\n    g()\n", [("r", "f", "None"), ("r", "g", "int")]),
+        (
+            "def f(a):\n    if a:\n        return\n    return 'x'\n",
+            [("p", "a", None), ("r", "f", "str | None")],
+        ),
+        (
+            "def f(x=b'a', y=-1.5, z=None): return x < 1\n",
+            [("p", "x", "bytes"), ("p", "y", "float"), ("p", "z", None), ("r", "f", "bool")],
+        ),
+        ("x = lambda a: a\n", []),
+    ],
+)
+def test_where_annotations_are_missing_in_python(
+    text: str, expected: list[tuple[str, str, str | None]]
+) -> None:
+    assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "function f(a, b?, ...c) { g(); }",
+            [("p", "a", None), ("p", "b", None), ("p", "...c", None), ("r", "f", "void")],
+        ),
+        ("const f = (a, b: string) => a;", [("p", "a", None), ("r", "f", None)]),
+        ("xs.map((x) => x + 1);", []),
+        ("const f: Handler = (a) => a;", []),
+        ("class A { constructor(a) {} set x(v) {} }", [("p", "a", None), ("p", "v", None)]),
+        ("class A { n = 1; readonly m = 2; }", [("a", "n", "number")]),
+        ("async function f(a: number) { await a; }", [("r", "f", "Promise<void>")]),
+        ("function f() { throw new Error(); }", [("r", "f", None)]),
+    ],
+)
+def test_where_annotations_are_missing_in_typescript(
+    text: str, expected: list[tuple[str, str, str | None]]
+) -> None:
+    assert found(text, "typescript") == expected
+
+
+NAMES = (
+    "from __future__ import annotations\nimport os\nimport numpy as np\nfrom datetime import datetime\n"
+    "class A: ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "head", "expected", "imports"),
+    [
+        ("int", "", "int", set()),
+        ("list[ str ]", "", "list[str]", set()),
+        ("List[int]", "", "list[int]", set()),
+        ("List[int]", "from typing import List\n", "List[int]", set()),
+        ("Optional[int]", "", "int | None", set()),
+        ("int | None", "from typing import Optional\n", "Optional[int]", set()),
+        ("Union[int, str, int]", "", "int | str", set()),
+        ("None | int", "", "int | None", set()),
+        ("Any", "", "Any", {("typing", "Any")}),
+        ("typing.Any", "", "Any", {("typing", "Any")}),
+        ("any", "", "Any", {("typing", "Any")}),
+        ("Callable[[int], str]", "", "Callable[[int], str]", {("collections.abc", "Callable")}),
+        ("Path", "", "Path", {("pathlib", "Path")}),
+        ("np.ndarray", NAMES, "np.ndarray", set()),
+        ("np.ndarray", "", None, set()),
+        ("np.array_type", NAMES, None, set()),
+        ("os.PathLike", NAMES, "os.PathLike", set()),
+        ("datetime.datetime", NAMES, "datetime", set()),
+        ("A", NAMES, "A", set()),
+        ("A | None", "class A: ...\n", '"A | None"', set()),
+        ("'A'", NAMES, "A", set()),
+        ("os", NAMES, None, set()),
+        ("Unknown", "", None, set()),
+        ("dict[str, Unknown]", "", None, set()),
+        ("dict[str]", "", "dict", set()),
+        ("int[str]", "", None, set()),
+        ("Literal['a', 'b']", "", "Literal['a', 'b']", {("typing", "Literal")}),
+        ("f(x)", "", None, set()),
+        ("1", "", None, set()),
+        ("int = 3", "", None, set()),
+        ("int) -> str", "", None, set()),
+        ("print", "", None, set()),
+        ("", "", None, set()),
+    ],
+)
+def test_a_type_is_what_the_file_can_use(
+    annotation: str, head: str, expected: str | None, imports: set[tuple[str, str]]
+) -> None:
+    syntax = parse(head, PYTHON)
+    assert syntax is not None
+    made = typenames.resolve(annotation, typenames.file_names(syntax, head), at_byte=0)
+    assert (
+        None if made is None else made.text.replace('"', "'") if "Literal" in annotation else made.text
+    ) == expected
+    assert made is None or made.imports == imports
+
+
+@settings(max_examples=200)
+@given(st.text(max_size=40))
+def test_no_text_is_too_odd_for_a_type(text: str) -> None:
+    syntax = parse("", PYTHON)
+    assert syntax is not None
+    typenames.resolve(text, typenames.file_names(syntax, ""), 0)
+    end = python_type_end(text)
+    assert end is None or 0 <= end < len(text)
+    end = typescript.type_end(text)
+    assert end is None or 0 <= end < len(text)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "expected"),
+    [
+        ("number", "number"),
+        ("T[]", "T[]"),
+        ("Promise<Item | null>", "Promise<Item | null>"),
+        ("(a: string) => void", "(a: string) => void"),
+        ("{ a: number }", "{ a: number }"),
+        ("Missing", None),
+        ("number = 1", None),
+        ("number; let y", None),
+        ("}", None),
+    ],
+)
+def test_a_type_of_typescript(annotation: str, expected: str | None) -> None:
+    text = "import { Item } from './item';\nfunction f<T>(a) {}\n"
+    syntax = parse(text, by_id("typescript"))
+    assert syntax is not None
+    types = typescript.file_types(syntax)
+    assert typescript.resolve(annotation, types, syntax, text.index("(a)")) == expected
+
+
+def test_a_type_parameter_is_known_in_its_function_alone() -> None:
+    text = "function f<T>(a) {}\nfunction g(b) {}\n"
+    syntax = parse(text, by_id("typescript"))
+    assert syntax is not None
+    assert typescript.resolve("T", typescript.file_types(syntax), syntax, text.index("b)")) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "language", "expected"),
+    [
+        (" int, b: str", "python", " int"),
+        (" dict[str, int]) -> x", "python", " dict[str, int]"),
+        (" Literal[','] = 1", "python", " Literal[','] "),
+        (" str:\n", "python", " str"),
+        (" int", "python", None),
+        (" string {", "typescript", " string "),
+        (" { a: string } {", "typescript", " { a: string } "),
+        (" (a: T) => void = x", "typescript", " (a: T) => void "),
+        (" Map<string, number>, b", "typescript", " Map<string, number>"),
+        (" number => x", "typescript", " number "),
+    ],
+)
+def test_where_a_type_ends(written: str, language: str, expected: str | None) -> None:
+    end = (python_type_end if language == "python" else typescript.type_end)(written)
+    assert (None if end is None else written[:end]) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"""Doc."""\n\nimport os\n', '"""Doc."""\n\nfrom typing import Any\nimport os\n'),
+        ('"""Doc."""\nx = 1\n', '"""Doc."""\n\nfrom typing import Any\nx = 1\n'),
+        (
+            "from __future__ import annotations\n\nx = 1\n",
+            "from __future__ import annotations\n\nfrom typing import Any\n\nx = 1\n",
+        ),
+        ("from typing import IO, Union\n", "from typing import Any, IO, Union\n"),
+        ("from typing import (\n    Union,\n)\n", "from typing import (\n    Any, Union,\n)\n"),
+        ("# hi\r\nx = 1\r\n", "# hi\r\nfrom typing import Any\r\n\r\nx = 1\r\n"),
+    ],
+)
+def test_where_imports_go(text: str, expected: str) -> None:
+    syntax = parse(text, PYTHON)
+    assert syntax is not None
+    assert apply(text, import_edits(syntax, text, {("typing", "Any")})) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        ("def f(a, b=1):\n    return a\n", "str", "def f(a: str, b: int = 1) -> str:\n    return a\n"),
+        ("def f(a=None): g(a)\n", "int", "def f(a: int | None = None) -> None: g(a)\n"),
+        (
+            "from typing import Optional\ndef f(a=None): g(a)\n",
+            "int",
+            "from typing import Optional\ndef f(a: Optional[int] = None) -> None: g(a)\n",
+        ),
+        ("def f(a): g(a)\n", "Any", "from typing import Any\n\ndef f(a: Any) -> None: g(a)\n"),
+        ("def f(a): g(a)\n", "Nonsense", "def f(a) -> None: g(a)\n"),
+        ("def f(a,\r\n      b): g(a)\r\n", "int", "def f(a: int,\r\n      b: int) -> None: g(a)\r\n"),
+        ("def f():\n    yield 1\n", "int", None),
+        ("def f(a: int) -> None: ...\n", "int", None),
+    ],
+)
+def test_python_is_annotated(text: str, answer: str, expected: str | None) -> None:
+    result = edit("types", text, "python", answer)
+    assert (result.status, result.text) == (("ok", expected) if expected else ("refused", text))
+
+
+@pytest.mark.parametrize(
+    ("text", "answer", "expected"),
+    [
+        ("function f(a) { return a; }", "number", "function f(a: number): number { return a; }"),
+        ("const f = (a) => a;", "string", "const f = (a: string): string => a;"),
+        (
+            "function f(a, b = 1) {\n  g(a);\n}\n",
+            "Nope",
+            "function f(a, b: number = 1): void {\n  g(a);\n}\n",
+        ),
+    ],
+)
+def test_typescript_is_annotated(text: str, answer: str, expected: str) -> None:
+    assert edit("types", text, "typescript", answer).text == expected
+
+
+def test_only_what_is_selected_is_annotated() -> None:
+    text = "def f(a): g(a)\n\ndef h(b):\n    §g(b)\n"
+    assert edit("types", text, "python", "int").text == "def f(a): g(a)\n\ndef h(b: int) -> None:\n    g(b)\n"
+    text = "def §f(a)§: g(a)\n\ndef h(b):\n    g(b)\n"
+    assert edit("types", text, "python", "int").text == "def f(a: int) -> None: g(a)\n\ndef h(b):\n    g(b)\n"
+
+
+def test_what_has_no_types_is_told_so() -> None:
+    assert "name the file .ts" in str(edit("types", "let x = 1", "javascript", "x").reason)
+    assert "Python and TypeScript, not to Go" in str(edit("types", "package m", "go", "x").reason)
+    assert edit("types", "x = 1\n", "python", "int").reason == "no annotation is missing here"
+
+
+@settings(max_examples=80)
+@given(odd_texts(), st.sampled_from(["int", "str | None", "Any", "x)\n", "", '"""', "Foo["]))
+def test_nothing_else_changes(given_text: tuple[str, str, Span | None], answer: str) -> None:
+    language, text, selection = given_text
+    assert_only_spans_changed(text, edited("types", text, language, selection, answer))
