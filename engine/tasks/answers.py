@@ -56,7 +56,7 @@ def fenced(text: str, language: Language, fence: str = "```") -> str:
 
 def fence_name(language: Language) -> str:
     """What the fence of a language says."""
-    return "" if language is PLAINTEXT else language.id
+    return "" if language.id == PLAINTEXT.id else language.id
 
 
 def ask(

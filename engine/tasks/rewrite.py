@@ -6,7 +6,7 @@ instruction, the strength of the request says what may change. Long selections a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from engine import languages
 from engine.chat import Turn
@@ -37,6 +37,9 @@ SPARE_TOKENS = 256
 
 NOTHING_SELECTED = "nothing is selected that could be rewritten"
 
+_MARKDOWN = replace(PLAINTEXT, id="markdown", title="Markdown")
+"""Plain text to the engine; a model that is told so keeps the markup."""
+
 _SYSTEM = "You are a careful programmer. You answer with code only."
 _SYSTEM_PROSE = "You are a careful editor. You answer with the edited text only."
 
@@ -64,7 +67,7 @@ class _Wish:
     @property
     def prose(self) -> bool:
         """Whether it is text and not code."""
-        return self.language is PLAINTEXT
+        return self.language in (PLAINTEXT, _MARKDOWN)
 
     @property
     def kind(self) -> str:
@@ -103,6 +106,8 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
         return refused(NOTHING_SELECTED)
     strengths = _PROSE_STRENGTHS if language is PLAINTEXT else _STRENGTHS
     said = (request.instruction or "").strip()
+    if language is PLAINTEXT and request.language.strip().lower() in ("markdown", "md"):
+        language = _MARKDOWN
     wish = _Wish(said or strengths[request.strength], language, bool(said))
     done = _by_parts(bench, request, span, wish, PART_CHARS)
     if said and done.text == request.text and span.end_char - span.start_char > SMALL_PART_CHARS:

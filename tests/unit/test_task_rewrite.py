@@ -67,8 +67,9 @@ def test_the_answer_ends_at_its_fence() -> None:
 
 def test_a_fence_in_the_text_does_not_end_the_answer() -> None:
     text = "Use:\n\n```sh\nrun\n```\n\nAnd so on.\n"
-    result = edit(Sayings(text.replace("And", "Or").strip()), text, language="markdown")
-    assert result.text == text.replace("And", "Or")
+    fake = Sayings(text.replace("And", "Or").strip())
+    assert edit(fake, text, language="markdown").text == text.replace("And", "Or")
+    assert fake.asked[0].endswith("assistant\n````markdown\n")
 
 
 def test_an_answer_that_parses_worse_is_asked_for_again_and_then_refused() -> None:
