@@ -40,6 +40,7 @@ _NEWLINE = re.compile(r"\r\n|\r|\n")
 _BLANK_LINES = re.compile(r"(?:[ \t]*(?:\r\n|\r|\n))+(?=.*\S)")
 _CLOSERS_AHEAD = re.compile(r"\s*((?:[)\]}][;,]?\s*)+)")
 _CLOSERS_BEHIND = re.compile(r"(?:[)\]}][;,]?\s*)+$")
+_CLOSERS = ("", ")", "]", "}")
 _NOT_BRACKET = re.compile(r"[^)\]}]")
 _WORD = re.compile(r"[^\W\d_]{3}")
 
@@ -153,7 +154,7 @@ def _without_next_lines(prefix: str, fill: str, suffix: str) -> str:
 def _without_rest_of_line(prefix: str, fill: str, suffix: str, language: Language) -> str:
     """Drop the rest of the current line where the fill ends in it."""
     rest = _rest_of_line(suffix).rstrip()
-    if not rest.strip() or _at_line_start(prefix):
+    if rest.strip() in _CLOSERS or _at_line_start(prefix):
         return fill
     written = fill.rstrip()
     for tail in dict.fromkeys((rest, rest.lstrip())):
