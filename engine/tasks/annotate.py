@@ -81,7 +81,9 @@ class _Annotating:
         return self.request.max_tokens - self.bench.work.tokens
 
     def annotate(self, group: Group) -> None:
-        """Annotate one definition as far as types are found."""
+        """Annotate one definition as far as types are found; one inside another's header is left."""
+        if self.edits and group.slots[0].span.start_char < self.edits[-1].span.end_char:
+            return
         for slot in group.slots:
             if self.bench.deadline.passed:
                 return

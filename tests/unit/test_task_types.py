@@ -261,6 +261,12 @@ def test_typescript_is_annotated(text: str, answer: str, expected: str) -> None:
     assert edit("types", text, "typescript", answer).text == expected
 
 
+def test_a_function_in_the_header_of_another_is_left() -> None:
+    text = "function f(a = { m(b) { return b; } }, c) { g(); }"
+    expected = "function f(a: T = { m(b) { return b; } }, c: T): void { g(); }".replace("T", "number")
+    assert edit("types", text, "typescript", "number").text == expected
+
+
 def test_only_what_is_selected_is_annotated() -> None:
     text = "def f(a): g(a)\n\ndef h(b):\n    §g(b)\n"
     assert edit("types", text, "python", "int").text == "def f(a): g(a)\n\ndef h(b: int) -> None:\n    g(b)\n"
