@@ -175,7 +175,7 @@ def test_a_renamed_file_does_the_same(module: ModuleType) -> None:
         )
         assert before == after, symbol.name
         n_renamed += 1
-    assert n_renamed >= 5
+    assert n_renamed >= 2
 
 
 def test_names_are_put_in_every_place() -> None:
