@@ -237,6 +237,7 @@ def test_where_imports_go(text: str, expected: str) -> None:
         ("def f(a): g(a)\n", "Nonsense", "def f(a) -> None: g(a)\n"),
         ("def f(a,\r\n      b): g(a)\r\n", "int", "def f(a: int,\r\n      b: int) -> None: g(a)\r\n"),
         ("def f():\n    yield 1\n", "int", None),
+        ("def f(): return g()\n", "Generator[int, None, None]", None),
         ("def f(a: int) -> None: ...\n", "int", None),
     ],
 )
