@@ -126,7 +126,7 @@ PYTHON = Rules(
         "case_pattern": "stands in a pattern of match",
         "delete_statement": "is deleted",
     },
-    dynamic=re.compile(r"\b(?:eval|exec|locals|globals|vars)\("),
+    dynamic=re.compile(r"(?<![.\w])(?:eval|exec|locals|globals|vars)\("),
 )
 
 _JS_FUNCTIONS = (
@@ -166,7 +166,7 @@ JAVASCRIPT = Rules(
     },
     patterns=_JS_PATTERNS,
     unsure={"export_specifier": "is exported: other files may use it", "type_query": "is named by a type"},
-    dynamic=re.compile(r"\b(?:eval\(|with\s*\()"),
+    dynamic=re.compile(r"(?<![.\w])(?:eval\(|with\s*\()"),
 )
 
 GO = Rules(

@@ -30,6 +30,8 @@ _ITERATORS = frozenset(
     {"Iterator", "Iterable", "Generator", "AsyncIterator", "AsyncIterable", "AsyncGenerator", "Any"}
 )
 
+_GENERATORS = frozenset({"Generator", "AsyncGenerator"})
+
 
 def run(bench: Workbench, request: EditRequest) -> Edited:
     """Annotate what is selected.
@@ -81,7 +83,9 @@ class _Annotating:
         return self.request.max_tokens - self.bench.work.tokens
 
     def annotate(self, group: Group) -> None:
-        """Annotate one definition as far as types are found."""
+        """Annotate one definition as far as types are found; one inside another's header is left."""
+        if self.edits and group.slots[0].span.start_char < self.edits[-1].span.end_char:
+            return
         for slot in group.slots:
             if self.bench.deadline.passed:
                 return
@@ -200,6 +204,9 @@ def _fits(slot: Slot, annotation: str) -> bool:
     """Whether a type goes with what is seen of its place."""
     if slot.kind == "return" and slot.known is None and annotation == "None":
         return False  # something is returned, or that nothing is would be known
+    heads = typenames.parts_of(annotation)
     if slot.yields:
-        return not _ITERATORS.isdisjoint(typenames.parts_of(annotation))
+        return not _ITERATORS.isdisjoint(heads)
+    if slot.kind == "return":
+        return _GENERATORS.isdisjoint(heads)  # what does not yield seldom gives one
     return True

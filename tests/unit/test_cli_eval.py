@@ -200,3 +200,25 @@ def test_a_decoding_there_is_not(unmask: Unmask, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("UNMASK_DECODING", "fast")
     outcome = unmask("fill", "-", "--model", "fake:answer=1", stdin=b"x = <hole>\n")
     assert (outcome.code, "UNMASK_DECODING must be one of" in outcome.err) == (0, True)
+
+
+def test_types_of_a_corpus(unmask: Unmask, tmp_path: Path) -> None:
+    text = "def f(a: int, b: str = 'x') -> None:\n    print(a, b)\n\n\ndef g(c: int) -> int:\n    return c\n"
+    document = Document("pypi", "typed", "1", "MIT", "m.py", "python", text)
+    write_shards([document], tmp_path, "heldout")
+    arguments = (
+        "eval",
+        "types",
+        str(tmp_path),
+        "--modes",
+        "parallel",
+        "--json",
+        "--model",
+        "fake:answer=int",
+    )
+    outcome = unmask(*arguments)
+    assert outcome.code == 0, outcome.err
+    for figures in json.loads(outcome.out)["modes"].values():
+        assert (figures["problems"], figures["files_exact"], figures["exact"]) == (1, 1.0, 1.0)
+        assert (figures["exact_parameters"], figures["exact_returns"]) == (1.0, 1.0)
+        assert figures["still_type_checks"] == 1.0

@@ -2,6 +2,15 @@
 
 from __future__ import annotations
 
+import colorsys
+import dis
+import heapq
+import random
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from types import CodeType, ModuleType
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,6 +142,40 @@ def test_what_is_not_certain_is_refused(language: str, marked: str, reason: str 
     said = renamed(marked, language)
     assert said.startswith("unsure: ") is (reason is not None), said
     assert (reason or "") in said
+
+
+def instructions(code: CodeType, new: str, old: str) -> Iterator[tuple[str, str]]:
+    """What a compiled text does, cells aside, which are in the order of their names."""
+    for step in dis.get_instructions(code):
+        if step.opname not in ("MAKE_CELL", "COPY_FREE_VARS", "EXTENDED_ARG", "LOAD_CLOSURE"):
+            said = step.argrepr if "<code" not in step.argrepr else "code"
+            yield step.opname, said.replace(new, old)
+    for inner in code.co_consts:
+        if isinstance(inner, CodeType):
+            yield from instructions(inner, new, old)
+
+
+@pytest.mark.parametrize("module", [colorsys, heapq, textwrap], ids=lambda module: module.__name__)
+def test_a_renamed_file_does_the_same(module: ModuleType) -> None:
+    text = Path(str(module.__file__)).read_text(encoding="utf-8")
+    syntax = parse(text, by_id("python"))
+    assert syntax is not None
+    n_renamed, rng = 0, random.Random(5)
+    for at in (rng.randrange(len(text)) for _ in range(120)):
+        if not text[at].isidentifier():
+            continue
+        try:
+            symbol = symbol_at(syntax, text, at)
+        except UnsureError:
+            continue
+        marked = text[: symbol.occurrences[0].span.start_char] + CURSOR
+        new = renamed(marked + text[symbol.occurrences[0].span.start_char :], "python", "new_name_")
+        before, after = (
+            sorted(instructions(compile(code, "x", "exec"), "new_name_", symbol.name)) for code in (text, new)
+        )
+        assert before == after, symbol.name
+        n_renamed += 1
+    assert n_renamed >= 2
 
 
 def test_names_are_put_in_every_place() -> None:

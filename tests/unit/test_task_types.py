@@ -237,6 +237,7 @@ def test_where_imports_go(text: str, expected: str) -> None:
         ("def f(a): g(a)\n", "Nonsense", "def f(a) -> None: g(a)\n"),
         ("def f(a,\r\n      b): g(a)\r\n", "int", "def f(a: int,\r\n      b: int) -> None: g(a)\r\n"),
         ("def f():\n    yield 1\n", "int", None),
+        ("def f(): return g()\n", "Generator[int, None, None]", None),
         ("def f(a: int) -> None: ...\n", "int", None),
     ],
 )
@@ -259,6 +260,12 @@ def test_python_is_annotated(text: str, answer: str, expected: str | None) -> No
 )
 def test_typescript_is_annotated(text: str, answer: str, expected: str) -> None:
     assert edit("types", text, "typescript", answer).text == expected
+
+
+def test_a_function_in_the_header_of_another_is_left() -> None:
+    text = "function f(a = { m(b) { return b; } }, c) { g(); }"
+    expected = "function f(a: T = { m(b) { return b; } }, c: T): void { g(); }".replace("T", "number")
+    assert edit("types", text, "typescript", "number").text == expected
 
 
 def test_only_what_is_selected_is_annotated() -> None:
