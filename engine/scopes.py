@@ -1,0 +1,158 @@
+"""A new text beside the old one to the names it reads that nothing in it defines.
+
+Python, JavaScript and TypeScript, by the syntax tree; other languages are taken on trust. Errs on the side of
+knowing a name: whatever stood in the old text, is bound anywhere in the new one or comes with the language.
+"""
+
+from __future__ import annotations
+
+import builtins
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from engine.languages import Language
+from engine.syntax import parse
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_WORD = re.compile(r"[^\W\d]\w*|\$\w*")
+
+_PYTHON_OWN = frozenset(
+    {
+        *dir(builtins),
+        "__name__",
+        "__file__",
+        "__doc__",
+        "__package__",
+        "__path__",
+        "__class__",
+        "reveal_type",
+        "_",
+    }
+)
+_SCRIPT_NAMES = (
+    "AbortController AbortSignal AggregateError Array ArrayBuffer Atomics BigInt BigInt64Array "
+    "BigUint64Array Blob Boolean Buffer DataView Date Error EvalError Event EventTarget File "
+    "FinalizationRegistry Float32Array Float64Array FormData Function Headers Infinity Int16Array "
+    "Int32Array Int8Array Intl Iterator JSON Map Math NaN Number Object Promise Proxy RangeError "
+    "ReferenceError Reflect RegExp Request Response Set SharedArrayBuffer String Symbol SyntaxError "
+    "TextDecoder TextEncoder TypeError URIError URL URLSearchParams Uint16Array Uint32Array Uint8Array "
+    "Uint8ClampedArray WeakMap WeakRef WeakSet WebSocket Worker XMLHttpRequest __dirname __filename alert "
+    "arguments atob btoa cancelAnimationFrame clearImmediate clearInterval clearTimeout confirm console "
+    "crypto decodeURI decodeURIComponent document encodeURI encodeURIComponent escape exports fetch "
+    "global globalThis isFinite isNaN localStorage location module navigator parseFloat parseInt "
+    "performance process prompt queueMicrotask require requestAnimationFrame self sessionStorage "
+    "setImmediate setInterval setTimeout structuredClone super this undefined unescape window "
+)
+_SCRIPT_OWN = frozenset(_SCRIPT_NAMES.split())
+
+_OWN = {
+    "python": _PYTHON_OWN,
+    "javascript": _SCRIPT_OWN,
+    "typescript": _SCRIPT_OWN,
+    "typescriptreact": _SCRIPT_OWN,
+}
+# Parents under which a name is bound, or is no name of a scope at all: any field, or the ones named.
+_BOUND: dict[str, frozenset[str] | None] = {
+    # Python
+    "function_definition": frozenset({"name"}),
+    "class_definition": frozenset({"name"}),
+    "parameters": None,
+    "lambda_parameters": None,
+    "default_parameter": frozenset({"name"}),
+    "typed_default_parameter": frozenset({"name"}),
+    "typed_parameter": None,
+    "list_splat_pattern": None,
+    "dictionary_splat_pattern": None,
+    "pattern_list": None,
+    "tuple_pattern": None,
+    "list_pattern": None,
+    "assignment": frozenset({"left"}),
+    "for_statement": frozenset({"left"}),
+    "for_in_clause": frozenset({"left"}),
+    "as_pattern_target": None,
+    "named_expression": frozenset({"name"}),
+    "dotted_name": None,
+    "aliased_import": None,
+    "global_statement": None,
+    "nonlocal_statement": None,
+    "keyword_argument": frozenset({"name"}),
+    "attribute": frozenset({"attribute"}),
+    "case_pattern": None,
+    "splat_pattern": None,
+    # JavaScript and TypeScript
+    "variable_declarator": frozenset({"name"}),
+    "function_declaration": frozenset({"name"}),
+    "generator_function_declaration": frozenset({"name"}),
+    "function_expression": frozenset({"name"}),
+    "function_signature": frozenset({"name"}),
+    "class_declaration": frozenset({"name"}),
+    "class": frozenset({"name"}),
+    "enum_declaration": frozenset({"name"}),
+    "formal_parameters": None,
+    "required_parameter": frozenset({"pattern", "name"}),
+    "optional_parameter": frozenset({"pattern", "name"}),
+    "rest_pattern": None,
+    "array_pattern": None,
+    "object_assignment_pattern": frozenset({"left"}),
+    "assignment_pattern": frozenset({"left"}),
+    "pair_pattern": frozenset({"value"}),
+    "arrow_function": frozenset({"parameter"}),
+    "import_clause": None,
+    "import_specifier": None,
+    "namespace_import": None,
+    "export_specifier": None,
+    "catch_clause": frozenset({"parameter"}),
+    "assignment_expression": frozenset({"left"}),
+    "for_in_statement": frozenset({"left"}),
+    "labeled_statement": None,
+    "internal_module": frozenset({"name"}),
+}
+_TAKES_ALL = re.compile(r"^\s*from\s+\S+\s+import\s+\*|\bexec\(", re.MULTILINE)
+
+
+def unknown_names(old: str, new: str, language: Language) -> list[str]:
+    """The names that a new text reads and that are neither in the old one nor defined, in their order.
+
+    Returns:
+        none where the language is not known this way, the new text does not parse, or an import of
+        everything may define any name.
+    """
+    own = _OWN.get(language.id)
+    syntax = parse(new, language) if own is not None else None
+    if own is None or syntax is None or syntax.root.has_error or _TAKES_ALL.search(new):
+        return []
+    known = {*_WORD.findall(old), *own}
+    read: dict[str, None] = {}
+    for node in _identifiers(syntax.root):
+        name = (node.text or b"").decode("utf-8", "replace")
+        if name in known:
+            continue
+        if _is_bound(node):
+            known.add(name)
+            read.pop(name, None)
+        else:
+            read[name] = None
+    return list(read)
+
+
+def _identifiers(root: Node) -> Iterator[Node]:
+    open_nodes = [root]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node.type in ("identifier", "shorthand_property_identifier_pattern"):
+            yield node
+        open_nodes += reversed(node.named_children)
+
+
+def _is_bound(node: Node) -> bool:
+    """Whether a name is bound where it stands, or is no name that a scope has to know."""
+    if node.type != "identifier":
+        return True
+    parent = node.parent
+    if parent is None or parent.type not in _BOUND:
+        return False
+    fields = _BOUND[parent.type]
+    return fields is None or any(parent.child_by_field_name(field) == node for field in fields)
