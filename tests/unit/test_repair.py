@@ -79,7 +79,7 @@ def test_a_doubt_alone_changes_only_what_is_clearly_better(engine: Engine) -> No
 
 
 def test_what_cannot_be_mended_by_a_token_is_refused(engine: Engine) -> None:
-    text = "def ( class ) while ] return } import [ (((\n" * 4
+    text = "def ( class ) while ] return } import [ (((\n" * 2
     status, new, reason = repaired(engine, text)
     assert (status == "refused" and new == text and reason is not None) or error_count(new, PYTHON) < (
         error_count(text, PYTHON)
