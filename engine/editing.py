@@ -1,14 +1,17 @@
 """An edit request to its result: runs the task and holds it to the spans that it may change.
 
-Knows no task's inside; which module answers a kind is one table.
+What stays in its language also passes the accept gate. Knows no task's inside; which module answers a kind
+is one table.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 
+from engine import edit_gate, languages
 from engine.errors import UsageError
 from engine.tasks import Edited
 from engine.types import EditKind, EditRequest, EditResult, Span
@@ -39,6 +42,8 @@ def edit(bench: Workbench, request: EditRequest) -> EditResult:
     edited: Edited = import_module(_MODULES[request.kind]).run(bench, request)
     for text in () if edited.text is None else (edited.text, *edited.alternatives):
         assert edited.changed is None or only_within(request.text, text, edited.changed), request.kind
+    if edited.text is not None and edited.changed is not None:
+        edited = _through_gate(edited, request)
     unchanged = edited.text is None or edited.text == request.text
     return EditResult(
         status="refused" if unchanged else "ok",
@@ -48,6 +53,24 @@ def edit(bench: Workbench, request: EditRequest) -> EditResult:
         alternatives=edited.alternatives,
         work=bench.work,
         ms=(time.perf_counter() - start) * 1000.0,
+    )
+
+
+def _through_gate(edited: Edited, request: EditRequest) -> Edited:
+    """What the accept gate leaves of a new text and its alternatives, in their order."""
+    assert edited.text is not None
+    language = languages.by_id(request.language)
+    judged = [edit_gate.admit(request.text, text, language) for text in (edited.text, *edited.alternatives)]
+    kept = [one for one in judged if one.text is not None]
+    if not kept:
+        return replace(edited, text=None, alternatives=(), reason=judged[0].note)
+    first, *others = kept
+    notes = [note for note in (edited.reason, first.note) if note]
+    return replace(
+        edited,
+        text=first.text,
+        alternatives=tuple(one.text for one in others if one.text is not None),
+        reason="; ".join(notes) or None,
     )
 
 

@@ -7,6 +7,7 @@ of models: what they say comes in as texts for places.
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ WORD = "x"
 
 MAX_PLACES = 240
 MAX_TRIALS = 16_000
+MAX_SECONDS = 1.5
+"""Of a thread's own time, for each of the two rounds of trying; a text full of errors is slow to parse."""
 
 _LEXEME = re.compile(
     r'[^\W\d]\w*|\d[\w.]*|"""|\'\'\'|\.\.\.|===|!==|\*\*|<=>|[=!<>]=|->|=>|::|:=|\+\+|--|&&|\|\||\?\?|\?\.'
@@ -129,6 +132,7 @@ class Trying:
         self._trials = None if syntax is None else Trials(syntax)
         self._text, self._cancel = text, cancel
         self._tried: dict[str, int] = {}
+        self._until = time.thread_time() + MAX_SECONDS
         self.fewest = most_errors
         self._kept: dict[str, tuple[int, Mend]] = {}
 
@@ -136,6 +140,10 @@ class Trying:
     def mends(self) -> list[Mend]:
         """The edits that leave the fewest errors, each new text once, in the order they were tried."""
         return [mend for errors, mend in self._kept.values() if errors == self.fewest]
+
+    def go_on(self) -> None:
+        """Begin another round, with its own time."""
+        self._until = time.thread_time() + MAX_SECONDS
 
     def fits(self, mend: Mend) -> bool:
         """Whether an edit is as good as the best so far; it is kept then."""
@@ -219,7 +227,7 @@ class Trying:
     def _errors(self, mend: Mend, new: str) -> int:
         known = self._tried.get(new)
         if known is None:
-            if len(self._tried) >= MAX_TRIALS:
+            if len(self._tried) >= MAX_TRIALS or time.thread_time() > self._until:
                 return self.fewest + 1
             if len(self._tried) % 64 == 0:
                 self._cancel.check()

@@ -1,122 +1,173 @@
-"""A text to the names in it that nothing defines: what a fill must not use, and what it may have to define.
+"""A text to the names it reads that nothing in it defines: what a fill must not use, and may have to define.
 
-Flat and forgiving: a name that is bound anywhere in the text, in whatever scope, counts as known, and so does
-everything where a wildcard import could have brought it. Python alone so far; elsewhere nothing is unknown.
-Knows nothing of fills and models.
+Python, JavaScript and TypeScript, by the syntax tree; other languages are taken on trust. Errs on the side of
+knowing a name: whatever is bound anywhere in the text, in whatever scope, or comes with the language. Knows
+nothing of fills and models.
 """
 
 from __future__ import annotations
 
 import builtins
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine.languages import Language
-from engine.syntax import parse
+from engine.syntax import has_error, parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-_ALWAYS = frozenset(dir(builtins)) | {
-    *("__file__", "__name__", "__doc__", "__package__", "__path__", "__spec__", "__class__", "__builtins__"),
-    *("_", "match", "case", "type", "print", "exec"),
-}
-_BINDING_FIELDS = {
-    "assignment": ("left",),
-    "augmented_assignment": (),
-    "named_expression": ("name",),
-    "for_statement": ("left",),
-    "for_in_clause": ("left",),
-    "function_definition": ("name",),
-    "class_definition": ("name",),
-    "aliased_import": ("alias",),
-    "default_parameter": ("name",),
-    "typed_default_parameter": ("name",),
-    "type_alias_statement": ("left",),
-}
-"""Fields whose identifiers a node binds."""
-_BINDING_NODES = frozenset(
+_WORD = re.compile(r"[^\W\d]\w*|\$\w*")
+
+_PYTHON_OWN = frozenset(
     {
-        *("parameters", "lambda_parameters", "list_splat_pattern", "dictionary_splat_pattern"),
-        *("typed_parameter", "as_pattern_target", "global_statement", "nonlocal_statement"),
-        *("case_pattern", "splat_pattern", "type_parameter", "keyword_pattern"),
+        *dir(builtins),
+        "__name__",
+        "__file__",
+        "__doc__",
+        "__package__",
+        "__path__",
+        "__class__",
+        "__spec__",
+        "__builtins__",
+        "reveal_type",
+        "_",
     }
 )
-"""Nodes whose direct identifiers are bound."""
-_PATTERNS = frozenset(
-    {
-        *("pattern_list", "tuple_pattern", "list_pattern", "list_splat_pattern"),
-        *("parenthesized_expression", "tuple", "list"),
-    }
+_SCRIPT_NAMES = (
+    "AbortController AbortSignal AggregateError Array ArrayBuffer Atomics BigInt BigInt64Array "
+    "BigUint64Array Blob Boolean Buffer DataView Date Error EvalError Event EventTarget File "
+    "FinalizationRegistry Float32Array Float64Array FormData Function Headers Infinity Int16Array "
+    "Int32Array Int8Array Intl Iterator JSON Map Math NaN Number Object Promise Proxy RangeError "
+    "ReferenceError Reflect RegExp Request Response Set SharedArrayBuffer String Symbol SyntaxError "
+    "TextDecoder TextEncoder TypeError URIError URL URLSearchParams Uint16Array Uint32Array Uint8Array "
+    "Uint8ClampedArray WeakMap WeakRef WeakSet WebSocket Worker XMLHttpRequest __dirname __filename alert "
+    "arguments atob btoa cancelAnimationFrame clearImmediate clearInterval clearTimeout confirm console "
+    "crypto decodeURI decodeURIComponent document encodeURI encodeURIComponent escape exports fetch "
+    "global globalThis isFinite isNaN localStorage location module navigator parseFloat parseInt "
+    "performance process prompt queueMicrotask require requestAnimationFrame self sessionStorage "
+    "setImmediate setInterval setTimeout structuredClone super this undefined unescape window "
 )
+_SCRIPT_OWN = frozenset(_SCRIPT_NAMES.split())
+
+_OWN = {
+    "python": _PYTHON_OWN,
+    "javascript": _SCRIPT_OWN,
+    "typescript": _SCRIPT_OWN,
+    "typescriptreact": _SCRIPT_OWN,
+}
+# Parents under which a name is bound, or is no name of a scope at all: any field, or the ones named.
+_BOUND: dict[str, frozenset[str] | None] = {
+    # Python
+    "function_definition": frozenset({"name"}),
+    "class_definition": frozenset({"name"}),
+    "parameters": None,
+    "lambda_parameters": None,
+    "default_parameter": frozenset({"name"}),
+    "typed_default_parameter": frozenset({"name"}),
+    "typed_parameter": None,
+    "list_splat_pattern": None,
+    "dictionary_splat_pattern": None,
+    "assignment": frozenset({"left"}),
+    "for_statement": frozenset({"left"}),
+    "for_in_clause": frozenset({"left"}),
+    "as_pattern_target": None,
+    "named_expression": frozenset({"name"}),
+    "dotted_name": None,
+    "aliased_import": None,
+    "global_statement": None,
+    "nonlocal_statement": None,
+    "keyword_argument": frozenset({"name"}),
+    "attribute": frozenset({"attribute"}),
+    "case_pattern": None,
+    "splat_pattern": None,
+    "keyword_pattern": None,
+    "type_parameter": None,
+    "type_alias_statement": frozenset({"left"}),
+    # JavaScript and TypeScript
+    "variable_declarator": frozenset({"name"}),
+    "function_declaration": frozenset({"name"}),
+    "generator_function_declaration": frozenset({"name"}),
+    "function_expression": frozenset({"name"}),
+    "function_signature": frozenset({"name"}),
+    "class_declaration": frozenset({"name"}),
+    "class": frozenset({"name"}),
+    "enum_declaration": frozenset({"name"}),
+    "formal_parameters": None,
+    "required_parameter": frozenset({"pattern", "name"}),
+    "optional_parameter": frozenset({"pattern", "name"}),
+    "rest_pattern": None,
+    "array_pattern": None,
+    "object_assignment_pattern": frozenset({"left"}),
+    "assignment_pattern": frozenset({"left"}),
+    "pair_pattern": frozenset({"value"}),
+    "arrow_function": frozenset({"parameter"}),
+    "import_clause": None,
+    "import_specifier": None,
+    "namespace_import": None,
+    "export_specifier": None,
+    "catch_clause": frozenset({"parameter"}),
+    "assignment_expression": frozenset({"left"}),
+    "for_in_statement": frozenset({"left"}),
+    "labeled_statement": None,
+    "internal_module": frozenset({"name"}),
+}
+# What a target may be made of.
+_NESTED = frozenset(
+    {"pattern_list", "tuple_pattern", "list_pattern", "tuple", "list", "parenthesized_expression"}
+)
+_TAKES_ALL = re.compile(r"^\s*from\s+\S+\s+import\s+\*|\bexec\(", re.MULTILINE)
 
 
 def unresolved(text: str, language: Language) -> frozenset[str]:
-    """Names that are used in a text and bound nowhere in it; empty where that cannot be told."""
-    if language.id != "python":
+    """The names that a text reads and that nothing in it defines.
+
+    Returns:
+        none where the language is not known this way, or an import of everything may define any name.
+    """
+    own = _OWN.get(language.id)
+    syntax = parse(text, language) if own is not None else None
+    if own is None or syntax is None or _TAKES_ALL.search(text):
         return frozenset()
-    syntax = parse(text, language)
-    if syntax is None:
-        return frozenset()
-    used: set[str] = set()
+    read: set[str] = set()
     bound: set[str] = set()
-    for node in _nodes(syntax.root):
-        kind = node.type
-        if kind == "wildcard_import":
-            return frozenset()
-        if kind in ("import_statement", "import_from_statement"):
-            bound.update(_imported(node))
-        for name in _BINDING_FIELDS.get(kind, ()):
-            if (field := node.child_by_field_name(name)) is not None:
-                bound.update(_targets(field))
-        if kind in _BINDING_NODES:
-            bound.update(_targets(node))
-        if kind == "as_pattern" and node.named_children[-1].type == "identifier":
-            bound.add(_text(node.named_children[-1]))
-        if kind == "identifier" and _is_use(node):
-            used.add(_text(node))
-    return frozenset(used - bound - _ALWAYS)
+    for node in _identifiers(syntax.root):
+        (bound if _is_bound(node) else read).add((node.text or b"").decode("utf-8", "replace"))
+    return frozenset(read - bound - own)
 
 
-def _nodes(root: Node) -> Iterator[Node]:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(node.children)
+def introduced(old: str, new: str, language: Language) -> list[str]:
+    """The names that a new text reads, that nothing in it defines, and that the old one does not have.
+
+    Returns:
+        in alphabetical order; none where the new text does not parse.
+    """
+    unknown = unresolved(new, language)
+    return [] if not unknown or has_error(new, language) else sorted(unknown - {*_WORD.findall(old)})
 
 
-def _imported(node: Node) -> Iterator[str]:
-    """What an import binds without an alias: the first part of a module, or the names taken from one."""
-    module = node.child_by_field_name("module_name")
-    for child in node.children_by_field_name("name"):
-        if child.type == "dotted_name" and child != module:
-            yield _text(child.named_children[0])
+def _identifiers(root: Node) -> Iterator[Node]:
+    open_nodes = [root]
+    while open_nodes:
+        node = open_nodes.pop()
+        if node.type in ("identifier", "shorthand_property_identifier_pattern"):
+            yield node
+        open_nodes += node.named_children
 
 
-def _targets(node: Node) -> Iterator[str]:
-    """The identifiers that a target or a list of parameters binds."""
-    if node.type == "identifier":
-        yield _text(node)
-    elif node.type == "dotted_name" and node.named_child_count == 1:
-        yield _text(node.named_children[0])
-    children = node.named_children
-    for child in children if node.type in _PATTERNS or node.type in _BINDING_NODES else ():
-        if child.type in ("identifier", "dotted_name") or child.type in _PATTERNS:
-            yield from _targets(child)
-
-
-def _is_use(node: Node) -> bool:
-    """Whether an identifier is read by its own name: no attribute, no keyword of a call."""
+def _is_bound(node: Node) -> bool:
+    """Whether a name is bound where it stands, or is no name that a scope has to know."""
     parent = node.parent
+    if node.type != "identifier":
+        return True
     if parent is None or parent.type == "ERROR":
+        return True
+    while parent.type in _NESTED and parent.parent is not None:
+        node, parent = parent, parent.parent
+    if parent.type == "as_pattern":  # the name that a pattern of `case` is given
+        return parent.named_children[-1] == node
+    if parent.type not in _BOUND:
         return False
-    if parent.type == "attribute":
-        return parent.child_by_field_name("object") == node
-    if parent.type == "keyword_argument":
-        return parent.child_by_field_name("value") == node
-    return parent.type not in ("dotted_name", "import_statement", "import_from_statement", "aliased_import")
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", errors="replace")
+    fields = _BOUND[parent.type]
+    return fields is None or any(parent.child_by_field_name(field) == node for field in fields)

@@ -125,6 +125,7 @@ class _Repair:
         wanting = self._probe(near)
         window = self._window(wanting or near)
         reading = self._bench.read(*self._around(window), self._language.id)
+        self._trying.go_on()
         inside = [place for place in near if window.start_char <= place.span.start_char <= window.end_char]
         for place in inside:
             for new in dict.fromkeys(_said(reading, window, place)):
