@@ -44,7 +44,7 @@ def test_capabilities(client: Client):
     assert offered["codeActionProvider"]["resolveProvider"] is True
     assert "completionProvider" not in offered
     assert set(offered["executeCommandProvider"]["commands"]) == {
-        "unmask.fill", "unmask.reload", "unmask.accepted", "unmask.status",
+        "unmask.fill", "unmask.edit", "unmask.reload", "unmask.accepted", "unmask.status",
     }  # fmt: skip
 
 
