@@ -11,13 +11,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine import languages, slots, typenames, typescript
+from engine import languages
 from engine.edits import TextEdit, apply
-from engine.imports import import_edits
 from engine.languages import Language
-from engine.slots import Group, Slot
 from engine.syntax import Syntax, error_count, parse
-from engine.tasks import Edited, refused
+from engine.tasks import Edited, refused, slots, typenames, typescript
+from engine.tasks.imports import import_edits
+from engine.tasks.slots import Group, Slot
 from engine.types import EditRequest
 from engine.workbench import Workbench
 

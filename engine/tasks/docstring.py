@@ -10,12 +10,12 @@ import math
 import re
 from collections.abc import Sequence
 
-from engine import comments, languages
-from engine.comments import Definition
+from engine import languages
 from engine.edits import TextEdit, apply
 from engine.languages import Language
 from engine.syntax import error_count, parse
-from engine.tasks import Edited, refused
+from engine.tasks import Edited, comments, refused
+from engine.tasks.comments import Definition
 from engine.text import newline_of
 from engine.types import EditRequest
 from engine.workbench import Workbench

@@ -14,10 +14,10 @@ from collections.abc import Callable, Iterable, Sequence
 from engine import languages
 from engine.chat import TURN_START, Turn
 from engine.languages import Language
-from engine.reserved import RESERVED
-from engine.scopes import Symbol, UnsureError, symbol_at, words_of
 from engine.syntax import parse
 from engine.tasks import Edited, refused
+from engine.tasks.reserved import RESERVED
+from engine.tasks.scopes import Symbol, UnsureError, symbol_at, words_of
 from engine.types import EditRequest
 from engine.workbench import Workbench
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from engine import languages
 from engine.languages import Language
-from engine.mending import SIGNS, Mend, Place, Trying, broken_spans, lexemes, names, places
 from engine.syntax import error_count
 from engine.tasks import Edited, refused
+from engine.tasks.mending import SIGNS, Mend, Place, Trying, broken_spans, lexemes, names, places
 from engine.types import EditRequest, Span
 from engine.workbench import TextReading, Workbench
 

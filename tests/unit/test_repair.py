@@ -13,8 +13,8 @@ from engine.engine import Engine
 from engine.errors import Cancelled
 from engine.fake import FakeDenoiser
 from engine.languages import by_id
-from engine.mending import Mend, Trying, broken_spans, places
 from engine.syntax import Trials, error_count, error_spans, parse
+from engine.tasks.mending import Mend, Trying, broken_spans, places
 from engine.types import CancelToken, EditRequest, Span
 
 PYTHON = by_id("python")

@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.scope_rules import RULES, Rules
-from engine.slots import walk
 from engine.syntax import Syntax
+from engine.tasks.scope_rules import RULES, Rules
+from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from engine.slots import returns_value, walk
 from engine.syntax import Syntax
+from engine.tasks.slots import returns_value, walk
 from engine.types import Span
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.slots import walk
 from engine.syntax import Syntax, parse
+from engine.tasks.slots import walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node
