@@ -42,7 +42,8 @@ def edit(bench: Workbench, request: EditRequest) -> EditResult:
     edited: Edited = import_module(_MODULES[request.kind]).run(bench, request)
     for text in () if edited.text is None else (edited.text, *edited.alternatives):
         assert edited.changed is None or only_within(request.text, text, edited.changed), request.kind
-    if edited.text is not None and edited.changed is not None:
+    stays_in_language = edited.changed is not None and request.kind != "translate"
+    if edited.text is not None and stays_in_language:
         edited = _through_gate(edited, request)
     unchanged = edited.text is None or edited.text == request.text
     return EditResult(
