@@ -41,7 +41,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, decodes: bool = True) 
         group.add_argument(
             "--decoding",
             choices=DECODINGS,
-            help="parallel drafts and verifies; lossless gives the base's text; left_to_right is the base",
+            help="parallel drafts, verifies and mends; lossless gives the base's text; left_to_right is it",
         )
     group.add_argument("--offline", action="store_true", default=None, help="never touch the network")
     group.add_argument("--cache-dir", type=Path, metavar="DIR", help="where weights and artifacts are kept")

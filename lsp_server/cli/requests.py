@@ -102,13 +102,16 @@ def edit_answer(request_id: Id, request: EditRequest, result: EditResult) -> Jso
     """The answer to an edit request: the fields of every answer, the whole new text, and what changed.
 
     ``edits`` count in characters of the old text; where it was translated as a whole there are none.
-    ``fills`` is what stands in place of the selection.
+    ``fills`` is what stands in place of the selection, or the whole new text where more than it changed.
     """
     in_place = request.to is None or request.selection is not None
     edits = smallest_edits(request.text, result.text) if in_place else ()
     span = request.span
     behind = len(request.text) - span.end_char
-    fill = result.text[span.start_char : len(result.text) - behind] if in_place else result.text
+    within = in_place and all(
+        span.start_char <= edit.span.start_char and edit.span.end_char <= span.end_char for edit in edits
+    )
+    fill = result.text[span.start_char : len(result.text) - behind] if within else result.text
     work = result.work
     return {
         "id": request_id,

@@ -215,3 +215,9 @@ def test_the_answer_of_an_edit_has_the_whole_text_and_what_changed() -> None:
     assert (told["text"], told["fills"]) == ("a = 1\nb = 3\n", ["b = 3\n"])
     assert told["edits"] == [{"start": 10, "end": 11, "new_text": "3"}]
     assert (told["tokens"], told["forwards"], told["context_tokens"], told["ms"]) == (4, 3, 20, 2.0)
+
+
+def test_an_edit_beyond_the_selection_gives_the_whole_text_as_its_fill() -> None:
+    request = EditRequest("names", "s = 1\nprint(s)\n", selection=Span(0, 0))
+    told = requests.edit_answer(1, request, EditResult("ok", "total = 1\nprint(total)\n"))
+    assert told["fills"] == [told["text"]] == ["total = 1\nprint(total)\n"]
