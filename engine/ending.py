@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 
-from engine.faults import faults_of
+from engine.faults import errors_of
 from engine.languages import Language
 from engine.syntax import error_count
 from engine.text import split_lines
@@ -62,7 +62,7 @@ def cut_at_end(
         at = _whole_suffix_at(fill, suffix)
     if at is not None:
         return fill[:at]
-    if whole and _errors(prefix + fill + suffix, language) <= _errors(prefix + suffix, language):
+    if whole and errors_of(prefix + fill + suffix, language) <= errors_of(prefix + suffix, language):
         return fill
     return fill[: _best_place(prefix, fill, suffix, language, last=early)]
 
@@ -86,15 +86,11 @@ def _best_place(prefix: str, fill: str, suffix: str, language: Language, *, last
     )
     for overlap, key in places[:MAX_PLACES]:
         at = abs(key)
-        found = (_errors(prefix + fill[:at] + suffix, language), overlap, key)
+        found = (errors_of(prefix + fill[:at] + suffix, language), overlap, key)
         best = found if best is None else min(best, found)
         if time.monotonic() > until:
             break
     return abs(best[2]) if best else len(fill)
-
-
-def _errors(text: str, language: Language) -> int:
-    return faults_of(text, language).errors
 
 
 def _places(prefix: str, fill: str, suffix: str, language: Language) -> list[int]:

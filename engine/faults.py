@@ -29,5 +29,9 @@ class Faults:
 
 def faults_of(text: str, language: Language) -> Faults:
     """The faults of a whole text."""
-    errors = error_count(text, language) + indentation_faults(text, language)
-    return Faults(errors, len(unresolved(text, language)))
+    return Faults(errors_of(text, language), len(unresolved(text, language)))
+
+
+def errors_of(text: str, language: Language) -> int:
+    """The errors of a whole text alone."""
+    return error_count(text, language) + indentation_faults(text, language)
