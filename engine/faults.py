@@ -1,13 +1,18 @@
-"""What is wrong with a text as far as can be told without running it. Pure functions of text."""
+"""What is wrong with a text as far as can be told without running it, and what of it a fill is to blame for.
+
+Pure functions of text.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from engine.indentation import indentation_faults
-from engine.languages import Language
+from engine.languages import BlockStyle, Language
 from engine.names import unresolved
 from engine.syntax import error_count
+from engine.text import indent_of
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -35,3 +40,49 @@ def faults_of(text: str, language: Language) -> Faults:
 def errors_of(text: str, language: Language) -> int:
     """The errors of a whole text alone."""
     return error_count(text, language) + indentation_faults(text, language)
+
+
+class Blame:
+    """Tells the faults that a fill is to blame for from those that its text has anyway.
+
+    Args:
+        prefix: the text before the hole.
+        suffix: the text behind it.
+        language: of both.
+    """
+
+    def __init__(self, prefix: str, suffix: str, language: Language) -> None:
+        self._prefix, self._suffix, self._language = prefix, suffix, language
+
+    def of(self, fill: str) -> Faults:
+        """What is wrong for which another fill could be right; leaving the hole blank is an error as well."""
+        text = self._prefix + fill + self._suffix
+        errors = errors_of(text, self._language)
+        errors = max(errors - self._errors_anyway, 0) if errors else 0
+        unknown = unresolved(text, self._language)
+        return Faults(errors + (not fill.strip()), len(unknown - self._unknown_anyway) if unknown else 0)
+
+    @cached_property
+    def _errors_anyway(self) -> int:
+        """The fewest errors that plain lines or words in the hole leave."""
+        texts = (self._prefix + plain + self._suffix for plain in self._plain_fills())
+        return min(errors_of(text, self._language) for text in texts)
+
+    @cached_property
+    def _unknown_anyway(self) -> frozenset[str]:
+        """Names that nothing around the hole binds; those that only stand behind it, the hole could bind."""
+        around = unresolved(self._prefix + self._suffix, self._language)
+        return around if any(name in self._prefix for name in around) else frozenset()
+
+    def _plain_fills(self) -> list[str]:
+        line = self._prefix.rpartition("\n")[2]
+        python = self._language.block is BlockStyle.COLON
+        if line.strip():
+            return ["", "x", "x:", "x)", "(x"]
+        lines = ["pass", "if x:"] if python else ["x;", "if (x) {", "}"]
+        before = next((indent_of(row) for row in reversed(self._prefix.splitlines()) if row.strip()), 0)
+        behind = next((indent_of(row) for row in self._suffix.splitlines() if row.strip()), 0)
+        indents = {before, before + 4, behind, max(behind - 4, 0)} if python else {0}
+        newline = "" if self._suffix.startswith(("\n", "\r")) else "\n"
+        room = len(line.expandtabs(4))
+        return ["", *(" " * max(indent - room, 0) + code + newline for indent in indents for code in lines)]

@@ -17,7 +17,7 @@ from engine.canvas import MASKED, Canvas
 from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Denoiser
 from engine.ending import cut_at_end
-from engine.faults import Faults, faults_of
+from engine.faults import Blame, Faults
 from engine.languages import Language
 from engine.layout import Layout, lay_out
 from engine.lookup import Hint
@@ -89,7 +89,7 @@ class Filled:
     Attributes:
         text: the fill, empty where it was refused.
         denoised: the canvas it is from.
-        faults: what is wrong with the whole text that has it.
+        faults: what is wrong with it.
         refusal: why it is not worth showing; None where it is.
         work: what it took, all tries together.
         steps: of denoising, all tries together.
@@ -163,6 +163,8 @@ class Filler:
         stop = stop_rule(request, language, prefix, piece, suffix)
         task = Task(layout.heal, request.max_tokens, stop, avoid, hint=Hint.around(layout.context))
 
+        blame = Blame(prefix, suffix, language)
+
         def attempt(start: Start) -> _Attempt:
             nonlocal work
             denoised = denoise(
@@ -177,7 +179,7 @@ class Filler:
             work += Work(len(denoised.tokens) - len(start), denoised.forwards, rows=denoised.rows)
             fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
             fill = _trimmed(request, language, hole, fill, denoised.stopped)
-            return _Attempt(fill, denoised, _faults(prefix, fill, suffix, language))
+            return _Attempt(fill, denoised, blame.of(fill))
 
         made = attempt(())
         if self._revises and self._doubtful(request, language, hole, made):
@@ -209,15 +211,12 @@ class Filler:
         )
 
     def _doubtful(self, request: FillRequest, language: Language, hole: Hole, made: _Attempt) -> bool:
-        """Whether a fill may be at fault; typing waits only for one that makes its text worse."""
+        """Whether a fill is at fault, and what it lacks is not just about to be typed."""
         if not made.faults or made.denoised.stopped in EARLY:
             return False
-        if not request.automatic and not hole.later:
-            return True
         line = (hole.prefix + made.text.rstrip()).rpartition("\n")[2]
-        if request.automatic and re.search(language.opener, line):
-            return False  # the block that is missing is what will be typed next
-        return made.faults > faults_of(hole.prefix + hole.suffix, language)
+        # The block that is missing is what will be typed next.
+        return not (request.automatic and re.search(language.opener, line))
 
     @cached_property
     def _blank(self) -> Avoided:
@@ -252,9 +251,3 @@ def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, st
     if stopped in EARLY and "\n" in fill:
         fill = fill[: fill.rindex("\n") + 1]  # whole lines only
     return accept.tidy(hole.prefix, fill, hole.suffix, language, single_line=request.single_line)
-
-
-def _faults(prefix: str, fill: str, suffix: str, language: Language) -> Faults:
-    """What is wrong with a text that has a fill; leaving the hole blank is a fault as well."""
-    found = faults_of(prefix + fill + suffix, language)
-    return found if fill.strip() else replace(found, errors=found.errors + 1)
