@@ -70,9 +70,12 @@ class Blame:
 
     @cached_property
     def _unknown_anyway(self) -> frozenset[str]:
-        """Names that nothing around the hole binds; those that only stand behind it, the hole could bind."""
+        """Names that nothing around the hole binds, where the text before it already uses such names.
+
+        Elsewhere the text is whole, and a name that only what is behind the hole uses is the hole's to bind.
+        """
         around = unresolved(self._prefix + self._suffix, self._language)
-        return around if any(name in self._prefix for name in around) else frozenset()
+        return around if around & unresolved(self._prefix, self._language) else frozenset()
 
     def _plain_fills(self) -> list[str]:
         line = self._prefix.rpartition("\n")[2]
