@@ -5,11 +5,12 @@ Pure data. Knows neither the model nor the text around it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
+
+from engine.draft import NO_DRAFT, Draft
 
 MASKED = -1
 """What a slot holds while nothing is in it."""
@@ -24,11 +25,13 @@ class Canvas:
         confidence: probability of each token, 0 while masked. Shape ``[n_slots]``.
         n_settled: length of the run at the start that no longer changes; what stands behind it is
             proposed, and is verified or masked again.
+        draft: what is proposed, with the branches that no slot shows.
     """
 
     tokens: npt.NDArray[np.int64]
     confidence: npt.NDArray[np.float32]
     n_settled: int = 0
+    draft: Draft = NO_DRAFT
 
     @classmethod
     def masked(cls, n_slots: int) -> Canvas:
@@ -57,12 +60,6 @@ class Canvas:
         masked = np.flatnonzero(run == MASKED)
         return [int(token) for token in run[: masked[0] if masked.size else len(run)]]
 
-    @property
-    def proposed_confidence(self) -> list[float]:
-        """Their probabilities."""
-        start = self.n_settled
-        return [float(p) for p in self.confidence[start : start + len(self.proposed)]]
-
     def settle(self, token: int, confidence: float) -> Canvas:
         """A canvas whose first open slot holds this token for good; another proposal there is overruled."""
         assert self.n_open, "only open slots may change"
@@ -70,14 +67,16 @@ class Canvas:
         tokens[self.n_settled], kept[self.n_settled] = token, confidence
         return Canvas(tokens, kept, self.n_settled + 1)
 
-    def propose(self, tokens: Sequence[int], confidence: Sequence[float]) -> Canvas:
-        """A canvas that proposes this run behind the settled tokens, and masks everything after it."""
-        n = min(len(tokens), self.n_open)
-        new_tokens, new_confidence = self.tokens.copy(), self.confidence.copy()
-        new_tokens[self.n_settled :], new_confidence[self.n_settled :] = MASKED, 0.0
-        new_tokens[self.n_settled : self.n_settled + n] = tokens[:n]
-        new_confidence[self.n_settled : self.n_settled + n] = confidence[:n]
-        return replace(self, tokens=new_tokens, confidence=new_confidence)
+    def propose(self, draft: Draft) -> Canvas:
+        """A canvas that proposes a draft, its run in the slots behind the settled ones, the rest masked."""
+        depths = draft.depths
+        draft = draft.where(lambda node: depths[node] < self.n_open)
+        n = draft.n_run
+        tokens, confidence = self.tokens.copy(), self.confidence.copy()
+        tokens[self.n_settled :], confidence[self.n_settled :] = MASKED, 0.0
+        tokens[self.n_settled : self.n_settled + n] = draft.tokens[:n]
+        confidence[self.n_settled : self.n_settled + n] = draft.chances[:n]
+        return replace(self, tokens=tokens, confidence=confidence, draft=draft)
 
     def extend(self, n_slots: int) -> Canvas:
         """A canvas with this many masks more at its end."""

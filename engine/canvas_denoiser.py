@@ -8,7 +8,7 @@ decoding and the reference every other mode is compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -18,10 +18,11 @@ from engine.artifact import Manifest
 from engine.cache import CachePool, ContextCache, FloatArray
 from engine.canvas import Canvas
 from engine.denoiser import TOP, Encoded, Prediction, Provider, Reading, SpecialTokens
+from engine.draft import NO_DRAFT, SETTLED, Draft
 from engine.rows import Rows
 from engine.transitions import Transitions
 from engine.types import CancelToken, ModelInfo
-from engine.unmask import IntArray, best_tokens
+from engine.unmask import best_tokens
 
 CHUNK = 128
 """Rows encoded in one pass; between two passes a request can be cancelled."""
@@ -67,6 +68,7 @@ class CanvasDenoiser:
         self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
+        self._drafted = _Drafted([], NO_DRAFT, [])
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
         if model.provider.name in PASS_BOUND:
@@ -88,6 +90,7 @@ class CanvasDenoiser:
 
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
         """Make a context the current one; its last chunk is encoded by the first prediction."""
+        self._take_over(context)
         self._cache = self._pool.take(context)
         self._context = list(context)
         cached = len(self._cache.ids)
@@ -96,25 +99,30 @@ class CanvasDenoiser:
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify and draft in one pass."""
         ids = [*self._context, *canvas.settled]
+        self._take_over(ids)
         self._cache.truncate(min(self._cache.common(ids), len(ids) - 1))
         forwards = self._encode_whole_chunks(ids, cancel) + 1
         cancel.check()
-        tail, proposed = ids[len(self._cache.ids) :], canvas.proposed
-        assert len(masks) == len(proposed) + 1, "one number of masks for each length of agreement"
-        rows = Rows.drafting([*tail, *proposed], [(len(tail) + i, n) for i, n in enumerate(masks) if n])
-        logits, new = self._model.forward(self._cache, rows, range(len(tail) - 1, len(rows)))
-        causal = len(tail) + len(proposed)
-        self._cache.append([*tail, *proposed], [entries[:, :causal] for entries in new])
-        n_scored = len(proposed) + 1
+        tail, draft = ids[len(self._cache.ids) :], canvas.draft
+        n_tail, n_scored = len(tail), len(draft) + 1
+        assert len(masks) == n_scored, "one number of masks for each place at which agreement may end"
+        rows = Rows.drafting(
+            [*tail, *draft.tokens],
+            [(n_tail + i, n) for i, n in enumerate(masks) if n],
+            [*range(-1, n_tail - 1), *(n_tail + parent for parent in draft.parents)],
+        )
+        logits, new = self._model.forward(self._cache, rows, range(n_tail - 1, len(rows)))
+        self._cache.append(tail, [entries[:, :n_tail] for entries in new])
+        self._drafted = _Drafted(ids, draft, [entries[:, n_tail : n_tail + len(draft)] for entries in new])
         ends = np.cumsum([n_scored, *masks])
         drafts = tuple(logits[start:end] for start, end in pairwise(ends))
         return Prediction(logits[:n_scored], drafts, forwards, len(logits))
 
-    def draft(self, logits: FloatArray, settled: Sequence[int]) -> tuple[IntArray, FloatArray]:
-        """The run that slots and transitions together speak for."""
+    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
+        """What slots and transitions together speak for."""
         if self._transitions is None or not len(logits):
-            return best_tokens(logits)
-        return self._transitions.draft(logits, [*self._context, *settled])
+            return Draft.run(*best_tokens(logits))
+        return self._transitions.draft(logits, [*self._context, *settled], worth)
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """Score a canvas in causal passes; what of it is cached is read again, its scores are not kept."""
@@ -165,6 +173,25 @@ class CanvasDenoiser:
         """Release the caches; the session goes with the object."""
         self._pool.clear()
 
+    def _take_over(self, ids: Sequence[int]) -> None:
+        """Cache what the last pass computed of its draft, as far as a token sequence goes on with it.
+
+        The last token of the sequence is left out: its output is wanted.
+        """
+        before, draft, entries = self._drafted.before, self._drafted.draft, self._drafted.entries
+        self._drafted = _Drafted([], NO_DRAFT, [])
+        if self._cache.ids != before or list(ids[: len(before)]) != before:
+            return
+        path, node = [], SETTLED
+        for token in ids[len(before) : -1]:
+            agreed = [child for child in draft.children(node) if draft.tokens[child] == token]
+            if not agreed:
+                break
+            node = agreed[0]
+            path.append(node)
+        if path:
+            self._cache.append([draft.tokens[node] for node in path], [array[:, path] for array in entries])
+
     def _encode_whole_chunks(self, ids: list[int], cancel: CancelToken) -> int:
         """Encode what the cache lacks of a token sequence, all but its last chunk; the passes it took."""
         forwards = 0
@@ -175,6 +202,15 @@ class CanvasDenoiser:
             self._cache.append(piece, new)
             forwards += 1
         return forwards
+
+
+@dataclass(frozen=True, slots=True)
+class _Drafted:
+    """What a pass computed of a draft: entries ``[n_heads, len(draft), head_dim]``, behind cached tokens."""
+
+    before: list[int]
+    draft: Draft
+    entries: list[FloatArray]
 
 
 def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:

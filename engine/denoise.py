@@ -11,23 +11,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
-from operator import mul
 
 import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser, Prediction
+from engine.draft import NO_DRAFT, SETTLED, Draft
 from engine.lookup import NO_COPY, NOTHING, Hint, continuation
 from engine.schedule import DecodeRule, expected_run, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
 from engine.verify import probability, stands
-
-_NO_TOKENS: npt.NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-_NO_CONFIDENCE: npt.NDArray[np.float32] = np.zeros(0, dtype=np.float32)
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -148,15 +144,15 @@ def denoise(
     forwards = rows = step = 0
     settling.propose_next(rule)
     while settling.stopped is None:
-        masks = plan_masks(settling.canvas.proposed_confidence, rule)
+        masks = plan_masks(settling.canvas.draft, rule)
         prediction = denoiser.predict(settling.canvas, masks, cancel)
         forwards += prediction.forwards
         rows += prediction.rows
         step += 1
-        n_agreed = settling.verify(prediction, rule)
+        reached = settling.verify(prediction, rule)
         if settling.stopped is None:
-            drafted = denoiser.draft(prediction.drafts[n_agreed], settling.canvas.settled)
-            settling.propose_next(rule, *drafted)
+            logits, settled = prediction.drafts[reached], settling.canvas.settled
+            settling.propose_next(rule, denoiser.draft(logits, settled, rule.row_worth))
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
         if on_step is not None:
@@ -178,57 +174,58 @@ class _Settling:
                 self._settle(token, probable)
 
     def verify(self, prediction: Prediction, rule: DecodeRule) -> int:
-        """Settle what stands of the proposal, and the base's choice after it; how many stood."""
-        proposed = self.canvas.proposed
-        for n_agreed, logits in enumerate(prediction.logits):
-            allowed = self._allowed(logits)
-            (token,), (confidence,) = best_tokens(allowed[None])
-            agreed = n_agreed < len(proposed) and stands(allowed, proposed[n_agreed], int(token), rule)
-            if agreed and proposed[n_agreed] != token:
-                token, confidence = proposed[n_agreed], probability(allowed, proposed[n_agreed])
-            self._doubts += _doubts(allowed, len(self.canvas.settled), int(token))
-            self._settle(int(token), float(confidence))
-            if self.stopped is not None or not agreed:
-                return n_agreed
-        raise AssertionError("the base's choice after the last proposal agrees with none")
+        """Settle what stands of the draft, and the base's choice after it; the place reached, from 0."""
+        draft, node = self.canvas.draft, SETTLED
+        while True:
+            allowed = self._allowed(prediction.logits[node - SETTLED])
+            (best,), (confidence,) = best_tokens(allowed[None])
+            token, probable = int(best), float(confidence)
+            standing = [
+                child for child in draft.children(node) if stands(allowed, draft.tokens[child], token, rule)
+            ]
+            if standing:
+                followed = max(standing, key=lambda child: allowed[draft.tokens[child]])
+                if draft.tokens[followed] != token:
+                    token = draft.tokens[followed]
+                    probable = probability(allowed, token)
+            self._doubts += _doubts(allowed, len(self.canvas.settled), token)
+            self._settle(token, probable)
+            if self.stopped is not None or not standing:
+                return node - SETTLED
+            node = followed
 
-    def propose_next(
-        self,
-        rule: DecodeRule,
-        tokens: npt.NDArray[np.int64] = _NO_TOKENS,
-        confidence: npt.NDArray[np.float32] = _NO_CONFIDENCE,
-    ) -> None:
-        """Propose a drafted run, or what follows in the task's hint if more of that is likely to stand.
+    def propose_next(self, rule: DecodeRule, draft: Draft = NO_DRAFT) -> None:
+        """Propose a draft, or what follows in the task's hint if more of that is likely to stand.
 
         A drafted run that reaches the end beyond doubt is settled at once; a copied one never is.
         """
         copied = continuation(self.canvas.settled, self._task.hint) if rule.agreement else NO_COPY
-        if expected_run([copied.chance] * len(copied.tokens)) > expected_run(confidence.tolist()):
-            self._put(list(copied.tokens), [copied.chance] * len(copied.tokens), rule)
+        repeat = Draft.run(copied.tokens, [copied.chance] * len(copied.tokens))
+        if expected_run(repeat) > expected_run(draft):
+            self._put(repeat, rule)
         else:
-            self._propose(tokens, confidence, rule)
+            self._propose(draft, rule)
 
-    def _propose(
-        self, tokens: npt.NDArray[np.int64], confidence: npt.NDArray[np.float32], rule: DecodeRule
-    ) -> None:
-        ends = np.flatnonzero([token in self._end for token in tokens.tolist()])
-        n_useful = int(ends[0]) + 1 if ends.size else len(tokens)
-        run, chances = tokens[:n_useful].tolist(), confidence[:n_useful].tolist()
-        n_certain = sum(chance >= rule.sure for chance in accumulate(chances, mul))
-        if n_certain and self._is_under_way and self._ends_within(run[:n_certain]):
-            for token, probable in zip(run, chances, strict=True):
+    def _propose(self, draft: Draft, rule: DecodeRule) -> None:
+        ended = [parent != SETTLED and draft.tokens[parent] in self._end for parent in draft.parents]
+        draft = draft.where(lambda node: not ended[node])
+        run = list(zip(draft.tokens, draft.chances, strict=True))[: draft.n_run]
+        n_certain = sum(reach >= rule.sure for reach in draft.reached[: draft.n_run])
+        if n_certain and self._is_under_way and self._ends_within([token for token, _ in run[:n_certain]]):
+            for token, probable in run:
                 self._settle(token, probable)
                 if self.stopped is not None:
                     return
-        self._put(run, chances, rule)
+        self._put(draft, rule)
 
-    def _put(self, run: list[int], chances: list[float], rule: DecodeRule) -> None:
-        """Propose as much of a run as is worth verifying."""
+    def _put(self, draft: Draft, rule: DecodeRule) -> None:
+        """Propose as much of a draft as is worth verifying."""
+        draft, depths = worth_verifying(draft, rule), draft.depths
         # The base settles one token more than stands.
-        kept = max(min(worth_verifying(chances, rule), self._room() - 1), 0)
-        if kept >= self.canvas.n_open:
+        draft = draft.where(lambda node: depths[node] < self._room() - 1)
+        if max(draft.depths, default=-1) + 1 >= self.canvas.n_open:
             self.canvas = self.canvas.extend(self._n_slots)
-        self.canvas = self.canvas.propose(run[:kept], chances[:kept])
+        self.canvas = self.canvas.propose(draft)
 
     def result(self, forwards: int, rows: int) -> Denoised:
         """What came of it."""

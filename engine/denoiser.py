@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
+from engine.draft import Draft
 from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
 
@@ -59,13 +60,13 @@ class Encoded:
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What one pass says of a canvas with n settled and k proposed tokens.
+    """What one pass says of a canvas with n settled tokens and a draft of k nodes.
 
     Attributes:
-        logits: row i is the base's for slot n + i, the first i proposed tokens being as proposed.
-            Shape ``[k + 1, n_vocab]``, float32.
-        drafts: entry i is the adapter's for the slots from n + i + 1 on, if the first i proposed tokens
-            stand. Shapes ``[masks[i], n_vocab]``, float32.
+        logits: row 0 is the base's for slot n, row i + 1 its for the slot behind node i of the draft, if that
+            stands. Shape ``[k + 1, n_vocab]``, float32.
+        drafts: the adapter's for the slots after those, in the same order. Shapes ``[masks[i], n_vocab]``,
+            float32.
         forwards: passes it took.
         rows: rows computed in them, rows of the context left out.
     """
@@ -130,25 +131,24 @@ class Denoiser(Protocol):
 
         Args:
             canvas: its settled tokens only ever grow while a context is the current one.
-            masks: for 0, 1, … k agreed proposals, how many slots to draft behind the one after them
-                ``[k + 1]``; all 0 where the model cannot draft.
+            masks: behind the settled tokens and behind each node of the draft, how many slots to draft after
+                the next one ``[k + 1]``; all 0 where the model cannot draft.
             cancel: polled before every pass.
 
         Raises:
             Cancelled: before a pass, if asked to stop.
         """
 
-    def draft(
-        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-        """The run of tokens that drafted slots behind the settled tokens of a canvas speak for.
+    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
+        """What drafted slots behind the settled tokens of a canvas speak for.
 
         Args:
             logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``.
             settled: the tokens before them, the context left out.
+            worth: how likely a branch beside the run must be to stand.
 
         Returns:
-            tokens ``[n]``, and how likely the base is to agree with each, if it did so before ``[n]``.
+            a run of ``n`` tokens, and the branches of that worth.
         """
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from engine.canvas import Canvas
 from engine.chat import TURN_END, TURN_START
 from engine.denoiser import TOP, Encoded, Prediction, Reading, SpecialTokens
+from engine.draft import Draft
 from engine.errors import ConfigError
 from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
@@ -87,7 +88,7 @@ class FakeDenoiser:
         """Every slot at once, the right byte with near certainty."""
         self._pass(cancel)
         target = [*self.codec.encode(self._fill()), self._end]
-        first, n_proposed = canvas.n_settled, len(canvas.proposed)
+        places = [canvas.n_settled + n for n in (0, *(depth + 1 for depth in canvas.draft.depths))]
 
         def said(start: int, n_slots: int) -> npt.NDArray[np.float32]:
             logits = np.zeros((n_slots, self.codec.n_vocab), dtype=np.float32)
@@ -95,15 +96,13 @@ class FakeDenoiser:
                 logits[row, target[slot] if slot < len(target) else self._end] = 12.0
             return logits
 
-        logits = said(first, n_proposed + 1)
-        drafts = tuple(said(first + i + 1, n_masks) for i, n_masks in enumerate(masks))
+        logits = np.concatenate([said(place, 1) for place in places])
+        drafts = tuple(said(place + 1, n_masks) for place, n_masks in zip(places, masks, strict=True))
         return Prediction(logits, drafts, 1, len(logits) + sum(masks))
 
-    def draft(
-        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
         """Each slot speaks for itself."""
-        return best_tokens(logits)
+        return Draft.run(*best_tokens(logits))
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """The right byte is nearly certain in every slot, all others are nearly impossible."""

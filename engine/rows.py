@@ -1,9 +1,10 @@
 """The rows of one pass: which tokens and masks are computed together, and what each may see.
 
 A pass verifies and drafts at once. Its first rows are read by the base alone, causally: tokens that are
-settled but not encoded yet, then the draft in doubt. Behind them stand masks in groups, one group for
-each length to which the draft may turn out right; a group sees the rows it follows and itself, in both
-directions, and runs through the canvas adapter. Pure data (the layout is that of arXiv 2507.11851).
+settled but not encoded yet, then the draft in doubt, a branch of it unseen by the others. Behind them stand
+masks in groups, one group for each place to which the draft may turn out right; a group sees the rows it
+follows and itself, in both directions, and runs through the canvas adapter. Pure data (the layout is that of
+arXiv 2507.11851).
 """
 
 from __future__ import annotations
@@ -45,12 +46,17 @@ class Rows:
         return cls.drafting(ids, [])
 
     @classmethod
-    def drafting(cls, ids: Sequence[int], groups: Sequence[tuple[int, int]]) -> Rows:
+    def drafting(
+        cls, ids: Sequence[int], groups: Sequence[tuple[int, int]], parents: Sequence[int] | None = None
+    ) -> Rows:
         """Causal rows of the base and groups of masks behind them.
 
         Args:
             ids: tokens of the causal rows.
-            groups: per group, how many of the causal rows it follows, and its number of masks.
+            groups: per group, the number (from 1) of the causal row it follows, 0 for the cache, and its
+                number of masks.
+            parents: the row that each causal row follows, an earlier one, or -1 for the cache; by default
+                the row before it.
         """
         n_causal = len(ids)
         n_rows = n_causal + sum(n_masks for _, n_masks in groups)
@@ -59,11 +65,17 @@ class Rows:
         offsets = np.arange(n_rows)
         sees = np.zeros((n_rows, n_rows), dtype=np.bool_)
         sees[:n_causal, :n_causal] = np.tri(n_causal, dtype=np.bool_)
+        for row, parent in enumerate(parents or ()):
+            after = parent >= 0
+            sees[row, :row] = sees[parent, :row] if after else False
+            offsets[row] = offsets[parent] + 1 if after else 0
         at = n_causal
-        for n_before, n_masks in groups:
+        for follows, n_masks in groups:
             group = slice(at, at + n_masks)
-            offsets[group] = n_before + np.arange(n_masks)
-            sees[group, :n_before] = True
+            offsets[group] = np.arange(n_masks)
+            if follows:
+                offsets[group] += offsets[follows - 1] + 1
+                sees[group, :n_causal] = sees[follows - 1, :n_causal]
             sees[group, group] = True
             at += n_masks
         return cls(all_ids, offsets, sees, np.arange(n_rows) >= n_causal)
@@ -71,15 +83,9 @@ class Rows:
     @classmethod
     def branching(cls, ids: Sequence[int], branches: Sequence[Sequence[int]]) -> Rows:
         """Causal rows of the base, and several ways to go on from the last of them, unseen by one another."""
-        n_rows = len(ids) + sum(map(len, branches))
-        sees = np.zeros((n_rows, n_rows), dtype=np.bool_)
-        sees[:, : len(ids)] = np.tri(n_rows, len(ids), dtype=np.bool_)
-        offsets = np.arange(n_rows)
-        at = len(ids)
+        tokens, parents = list(ids), list(range(-1, len(ids) - 1))
         for branch in branches:
-            own = slice(at, at + len(branch))
-            sees[own, own] = np.tri(len(branch), dtype=np.bool_)
-            offsets[own] = len(ids) + np.arange(len(branch))
-            at += len(branch)
-        flat = [*ids, *(token for branch in branches for token in branch)]
-        return cls(np.array(flat, dtype=np.int64), offsets, sees, np.zeros(n_rows, dtype=np.bool_))
+            for place, token in enumerate(branch):
+                parents.append(len(tokens) - 1 if place else len(ids) - 1)
+                tokens.append(token)
+        return cls.drafting(tokens, [], parents)

@@ -1,16 +1,15 @@
 """How much is drafted in a pass and when a draft is good enough. Pure functions.
 
-A draft is a run of tokens that the canvas adapter proposes in parallel; the base verifies it in the next
-pass. Rows of a pass cost time, so a row is computed only where it is likely enough to matter.
+A draft is what the canvas adapter proposes in parallel; the base verifies it in the next pass.
+Rows of a pass cost time, so a row is computed only where it is likely enough to matter.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate
-from operator import mul
 from typing import Literal, get_args
+
+from engine.draft import SETTLED, Draft
 
 Decoding = Literal["left_to_right", "lossless", "parallel"]
 
@@ -48,26 +47,28 @@ LEFT_TO_RIGHT = DecodeRule()
 """One token a pass: the base model's own greedy decoding."""
 
 
-def plan_masks(draft: Sequence[float], rule: DecodeRule) -> tuple[int, ...]:
-    """How many masks to compute behind each possible length of agreement with a draft.
+def plan_masks(draft: Draft, rule: DecodeRule) -> tuple[int, ...]:
+    """How many masks to compute behind each place at which agreement with a draft may end.
 
     Args:
-        draft: probability of each token of the draft ``[k]``.
+        draft: what is to be verified, ``k`` nodes.
         rule: the rule in force.
 
     Returns:
-        for 0, 1, … k agreed tokens, the number of masks that follow them ``[k + 1]``.
+        behind the settled tokens and behind each node, the number of masks that follow ``[k + 1]``.
     """
-    reached = [1.0, *accumulate(draft, mul)]
-    ends_here = [reach * (1.0 - following) for reach, following in zip(reached, [*draft, 0.0], strict=True)]
+    ends_here = [1.0, *draft.reached]
+    for parent, reach in zip(draft.parents, draft.reached, strict=True):
+        ends_here[parent - SETTLED] -= reach
     return tuple(sum(chance * share >= rule.row_worth for share in rule.agreement) for chance in ends_here)
 
 
-def expected_run(draft: Sequence[float]) -> float:
+def expected_run(draft: Draft) -> float:
     """How many tokens of a draft will stand, on average."""
-    return float(sum(accumulate(draft, mul)))
+    return float(sum(draft.reached))
 
 
-def worth_verifying(draft: Sequence[float], rule: DecodeRule) -> int:
-    """How many tokens of a draft are likely enough to agree to be verified."""
-    return sum(reach >= rule.row_worth for reach in accumulate(draft, mul))
+def worth_verifying(draft: Draft, rule: DecodeRule) -> Draft:
+    """The part of a draft that is likely enough to agree to be verified."""
+    reached = draft.reached
+    return draft.where(lambda node: reached[node] >= rule.row_worth)

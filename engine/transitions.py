@@ -4,12 +4,14 @@ The adapter predicts every slot by itself, without knowing what its neighbours b
 reading and "while x <" in another average to "for x <". Here a run is chosen from left to right, each
 token by what its slot says and by how often it follows the token before it: in the corpus (a table that
 ships with the adapter) and in the context at hand. The idea is that of a transition layer over parallel
-predictions (arXiv 1910.11555), with counts in place of a trained one. Nothing here is trusted: what is
-chosen is a draft, and the base verifies it.
+predictions (arXiv 1910.11555), with counts in place of a trained one. Other runs that are likely enough
+branch off it. Nothing here is trusted: what is chosen is a draft, and the base verifies it.
 """
 
 from __future__ import annotations
 
+import heapq
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from engine.draft import SETTLED, Draft
 from engine.errors import ArtifactError
 
 IntArray = npt.NDArray[np.int64]
@@ -24,6 +27,9 @@ FloatArray = npt.NDArray[np.float32]
 
 UNKNOWN = -1
 """Index of a token that the table does not know."""
+
+MAX_BRANCHES, MAX_NODES = 6, 64
+"""The most tokens that are proposed for one place, and in one draft."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,16 @@ class TransitionRule:
     context_weight: float = 1.0
     pair_weight: float = 10.0
     sharpness: float = 0.7
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a draft goes on: behind which node, in which slot, what is known, how likely it is reached."""
+
+    parent: int
+    slot: int
+    known: IntArray
+    reach: float
 
 
 class Transitions:
@@ -122,34 +138,62 @@ class Transitions:
         places = np.minimum(np.searchsorted(self._vocabulary, ids), len(self._vocabulary) - 1)
         return np.where(self._vocabulary[places] == ids, places, UNKNOWN)
 
-    def draft(self, logits: FloatArray, before: Sequence[int]) -> tuple[IntArray, FloatArray]:
-        """The run of tokens that slots and transitions together speak for.
+    def draft(self, logits: FloatArray, before: Sequence[int], worth: float = 1.0) -> Draft:
+        """What slots and transitions together speak for.
 
         Args:
             logits: the adapter's, for consecutive slots ``[n_slots, n_vocab]``.
             before: all tokens before the first of them, the context's included; at least one.
+            worth: how likely a branch beside the run must be to stand.
 
         Returns:
-            tokens ``[n_slots]``, and the probability of each, given the one before ``[n_slots]``.
+            a run of ``n_slots`` tokens and its branches; the chance of each token is given the one before.
         """
-        return self.choose(np.take(logits, self._vocabulary, axis=-1), before)
+        return self.choose(np.take(logits, self._vocabulary, axis=-1), before, worth)
 
-    def choose(self, scores: FloatArray, before: Sequence[int]) -> tuple[IntArray, FloatArray]:
-        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, which are changed."""
-        scores -= scores.max(axis=-1, keepdims=True)
-        rule, known = self._rule, self.indices(before)
-        chosen = np.empty(len(scores), dtype=np.int64)
-        confidence = np.empty(len(scores), dtype=np.float32)
-        for slot, score in enumerate(scores):
-            previous = int(known[-1])
-            if previous != UNKNOWN:
-                followers, bonus = self._bonus(previous, known)
-                score[followers] += bonus.astype(np.float32)
-            best = int(score.argmax())
-            chosen[slot] = self._vocabulary[best]
-            confidence[slot] = 1.0 / np.exp((score - score[best]) * rule.sharpness).sum()
-            known = np.append(known, best)
-        return chosen, confidence
+    def choose(self, scores: FloatArray, before: Sequence[int], worth: float = 1.0) -> Draft:
+        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``."""
+        nodes: list[tuple[int, int, float]] = []
+        waiting: list[tuple[float, int, _Place, int, float]] = []
+        order = itertools.count()
+
+        def add(place: _Place, index: int, chance: float) -> _Place:
+            nodes.append((int(self._vocabulary[index]), place.parent, chance))
+            known = np.append(place.known, index)
+            return _Place(len(nodes) - 1, place.slot + 1, known, place.reach * chance)
+
+        def wait(place: _Place, others: list[tuple[int, float]]) -> None:
+            for index, chance in others:
+                if place.reach * chance >= worth:
+                    heapq.heappush(waiting, (-place.reach * chance, next(order), place, index, chance))
+
+        place = _Place(SETTLED, 0, self.indices(before), 1.0)
+        while place.slot < len(scores):
+            best, *others = self._candidates(scores[place.slot], place.known)
+            wait(place, others)
+            place = add(place, *best)
+        while waiting and len(nodes) < MAX_NODES:
+            _, _, place, index, chance = heapq.heappop(waiting)
+            place = add(place, index, chance)
+            if place.slot < len(scores):
+                wait(place, self._candidates(scores[place.slot], place.known))
+        return Draft(
+            tuple(token for token, _, _ in nodes),
+            tuple(parent for _, parent, _ in nodes),
+            tuple(chance for _, _, chance in nodes),
+        )
+
+    def _candidates(self, scores: FloatArray, known: IntArray) -> list[tuple[int, float]]:
+        """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
+        scores = scores - scores.max()
+        if known[-1] != UNKNOWN:
+            followers, bonus = self._bonus(int(known[-1]), known)
+            scores[followers] += bonus.astype(np.float32)
+        n = min(MAX_BRANCHES, len(scores))
+        top = np.argpartition(-scores, n - 1)[:n]
+        top = top[np.lexsort((top, -scores[top]))]
+        chances = np.exp((scores - scores[top[0]]) * self._rule.sharpness)
+        return [(int(i), float(chance)) for i, chance in zip(top, chances[top] / chances.sum(), strict=True)]
 
     def _bonus(self, previous: int, known: IntArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
         """Followers of a token, and what each gains over tokens that never followed it."""

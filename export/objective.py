@@ -184,7 +184,7 @@ def _joined(logits: Tensor, batch: Batch, transitions: Transitions) -> Tensor:
     starts = batch.starts.cpu().numpy()
     runs = [
         [
-            transitions.choose(canvas, ids[row, : start + 1])[0]
+            transitions.choose(canvas, ids[row, : start + 1]).tokens
             for canvas, start in zip(scores[row], starts[row], strict=True)
         ]
         for row in range(len(ids))

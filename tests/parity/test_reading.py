@@ -13,6 +13,7 @@ from engine.cache import ContextCache
 from engine.canvas import Canvas
 from engine.canvas_denoiser import CHUNK, CanvasDenoiser
 from engine.denoiser import TOP, Prediction
+from engine.draft import SETTLED, Draft
 from engine.errors import Cancelled
 from engine.rows import Rows
 from engine.runtime import OnnxModel
@@ -94,6 +95,42 @@ def test_branches_side_by_side_are_what_each_is_alone(
             assert np.abs(scores - alone).max() < CLOSE
 
 
+def forked(run: list[int], other: list[int]) -> Draft:
+    """A run, and another way to go on from its first token."""
+    parents = [*range(-1, len(run) - 1), 0, *range(len(run), len(run) + len(other) - 1)]
+    return Draft((*run, *other), tuple(parents), (0.5,) * len(parents))
+
+
+def test_every_branch_is_read_as_if_it_stood_alone(tiny_adapted: TinyModel) -> None:
+    context, run, other = drawn(22, 40), drawn(23, 4), drawn(24, 3)
+    draft = forked(run, other)
+    n_masks = [1, 0, 2, 0, 3, 0, 1, 2]
+    both = fresh(tiny_adapted, context).predict(Canvas.masked(8).propose(draft), n_masks, CancelToken())
+    for branch, nodes in ([run, [0, 1, 2, 3]], [[run[0], *other], [0, 4, 5, 6]]):
+        alone = fresh(tiny_adapted, context)
+        masks = [n_masks[0], *(n_masks[node + 1] for node in nodes)]
+        run_only = Canvas.masked(8).propose(Draft.run(branch, [0.5] * len(branch)))
+        said = alone.predict(run_only, masks, CancelToken())
+        assert np.abs(both.logits[[0, *(node + 1 for node in nodes)]] - said.logits).max() < CLOSE
+        for place, node in enumerate([SETTLED, *nodes]):
+            ours, theirs = both.drafts[node + 1], said.drafts[place]
+            assert ours.shape == theirs.shape
+            assert not ours.size or np.abs(ours - theirs).max() < CLOSE
+
+
+def test_a_branch_that_stood_is_not_computed_again(tiny_adapted: TinyModel) -> None:
+    context, run, other = drawn(22, 40), drawn(23, 4), drawn(24, 3)
+    used = fresh(tiny_adapted, context)
+    used.predict(Canvas.masked(8).propose(forked(run, other)), [0] * 8, CancelToken())
+    text = [*context, run[0], *other, 9]
+    assert used.encode(text, CancelToken()).cached_tokens == len(text) - 1
+    again, alone = (
+        denoiser.predict(Canvas.masked(8), [0], CancelToken())
+        for denoiser in (used, fresh(tiny_adapted, text))
+    )
+    assert np.abs(again.logits - alone.logits).max() < CLOSE
+
+
 @pytest.mark.parametrize("n_context", [1, 40, CHUNK, 2 * CHUNK + 30])
 @pytest.mark.parametrize("seed", range(4))
 def test_what_was_asked_before_leaves_no_trace(tiny_adapted: TinyModel, n_context: int, seed: int) -> None:
@@ -102,12 +139,12 @@ def test_what_was_asked_before_leaves_no_trace(tiny_adapted: TinyModel, n_contex
     context, text = drawn(20, n_context), drawn(21, 2 * CHUNK)
     used = fresh(tiny_adapted, context)
 
-    def predict(denoiser: CanvasDenoiser, settled: list[int], proposed: list[int]) -> Prediction:
-        canvas = Canvas.masked(len(settled) + len(proposed) + 8)
+    def predict(denoiser: CanvasDenoiser, settled: list[int], draft: Draft) -> Prediction:
+        canvas = Canvas.masked(len(settled) + len(draft) + 8)
         for token in settled:
             canvas = canvas.settle(token, 1.0)
-        canvas = canvas.propose(proposed, [0.5] * len(proposed))
-        return denoiser.predict(canvas, [2] * (len(proposed) + 1), CancelToken())
+        canvas = canvas.propose(draft)
+        return denoiser.predict(canvas, [2] * (len(draft) + 1), CancelToken())
 
     for _ in range(8):
         n = int(rng.integers(0, 60))
@@ -115,7 +152,10 @@ def test_what_was_asked_before_leaves_no_trace(tiny_adapted: TinyModel, n_contex
         alone = fresh(tiny_adapted, context)
         match rng.integers(4):
             case 0:
-                ours, theirs = (predict(denoiser, text[:n], other[:3]) for denoiser in (used, alone))
+                ours, theirs = (
+                    predict(denoiser, text[:n], forked(text[n : n + 3], other[:3]))
+                    for denoiser in (used, alone)
+                )
                 assert np.abs(ours.logits - theirs.logits).max() < CLOSE
                 for our_draft, their_draft in zip(ours.drafts, theirs.drafts, strict=True):
                     assert np.abs(our_draft - their_draft).max() < CLOSE

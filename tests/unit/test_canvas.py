@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from engine.canvas import MASKED, Canvas
+from engine.draft import NO_DRAFT, SETTLED, Draft
 from engine.unmask import best_tokens, hold_to, prefer_others
 
 
@@ -16,32 +17,45 @@ def test_a_new_canvas_is_all_masks() -> None:
 
 
 def test_settled_tokens_come_first_and_proposed_ones_behind_them() -> None:
-    canvas = Canvas.masked(5).settle(7, 0.5).propose([8, 9], [0.25, 0.125])
+    canvas = Canvas.masked(5).settle(7, 0.5).propose(Draft.run([8, 9], [0.25, 0.125]))
     assert (canvas.settled, canvas.proposed) == ([7], [8, 9])
-    assert canvas.proposed_confidence == [0.25, 0.125]
+    assert canvas.confidence.tolist() == [0.5, 0.25, 0.125, 0.0, 0.0]
     assert canvas.tokens.tolist() == [7, 8, 9, MASKED, MASKED]
 
 
 def test_settling_takes_the_place_of_a_proposal_and_keeps_the_rest_in_doubt() -> None:
-    canvas = Canvas.masked(4).propose([7, 8], [0.5, 0.5]).settle(1, 0.75)
+    canvas = Canvas.masked(4).propose(Draft.run([7, 8], [0.5, 0.5])).settle(1, 0.75)
     assert (canvas.settled, canvas.proposed) == ([1], [8])
     assert canvas.confidence.tolist() == [0.75, 0.5, 0.0, 0.0]
 
 
 def test_a_new_proposal_masks_what_the_old_one_had_more() -> None:
-    canvas = Canvas.masked(4).settle(1, 1.0).propose([7, 8, 9], [0.5] * 3).propose([5], [0.5])
+    canvas = (
+        Canvas.masked(4)
+        .settle(1, 1.0)
+        .propose(Draft.run([7, 8, 9], [0.5] * 3))
+        .propose(Draft.run([5], [0.5]))
+    )
     assert canvas.tokens.tolist() == [1, 5, MASKED, MASKED]
     assert canvas.confidence.tolist() == [1.0, 0.5, 0.0, 0.0]
-    assert canvas.propose([], []).tokens.tolist() == [1, MASKED, MASKED, MASKED]
+    assert canvas.propose(NO_DRAFT).tokens.tolist() == [1, MASKED, MASKED, MASKED]
 
 
 def test_a_proposal_is_cut_at_the_end_of_the_canvas() -> None:
-    assert Canvas.masked(2).settle(1, 1.0).propose([7, 8, 9], [0.5] * 3).tokens.tolist() == [1, 7]
+    assert Canvas.masked(2).settle(1, 1.0).propose(Draft.run([7, 8, 9], [0.5] * 3)).tokens.tolist() == [1, 7]
+
+
+def test_slots_show_the_run_and_the_draft_keeps_its_branches() -> None:
+    forked = Draft((7, 8, 9, 6), (SETTLED, 0, 0, 2), (0.5, 0.5, 0.25, 1.0))
+    canvas = Canvas.masked(4).propose(forked)
+    assert (canvas.proposed, canvas.draft) == ([7, 8], forked)
+    assert Canvas.masked(2).propose(forked).draft.tokens == (7, 8, 9)  # 6 has no slot
+    assert canvas.settle(7, 1.0).draft == NO_DRAFT
 
 
 def test_a_full_canvas_settles_nothing_more() -> None:
     full = Canvas.masked(1).settle(7, 0.5)
-    assert full.propose([8], [0.5]).settled == [7]
+    assert full.propose(Draft.run([8], [0.5])).settled == [7]
     with pytest.raises(AssertionError, match="only open"):
         full.settle(8, 0.5)
 
@@ -49,13 +63,13 @@ def test_a_full_canvas_settles_nothing_more() -> None:
 def test_a_canvas_never_changes_the_old_one_is_left_alone() -> None:
     canvas = Canvas.masked(2)
     canvas.settle(7, 0.5)
-    canvas.propose([7], [0.5])
+    canvas.propose(Draft.run([7], [0.5]))
     assert canvas.tokens.tolist() == [MASKED, MASKED]
     assert canvas.confidence.tolist() == [0.0, 0.0]
 
 
 def test_extension_keeps_what_is_there() -> None:
-    canvas = Canvas.masked(2).settle(7, 0.5).propose([8], [0.5]).extend(3)
+    canvas = Canvas.masked(2).settle(7, 0.5).propose(Draft.run([8], [0.5])).extend(3)
     assert canvas.tokens.tolist() == [7, 8, MASKED, MASKED, MASKED]
     assert (canvas.settled, canvas.proposed) == ([7], [8])
 

@@ -79,7 +79,7 @@ class Counting(FakeDenoiser):
 
     def predict(self, canvas: Canvas, masks: object, cancel: CancelToken) -> Prediction:
         self.proposed.append(self.codec.decode(canvas.proposed))
-        return super().predict(canvas, [0] * (len(canvas.proposed) + 1), cancel)
+        return super().predict(canvas, [0] * (len(canvas.draft) + 1), cancel)
 
 
 def run(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, plan_masks, worth_verifying
+from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, expected_run, plan_masks, worth_verifying
 from engine.verify import probability, stands
 
 PARALLEL = DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.25, plausible=0.5, sure=0.9)
@@ -22,35 +23,56 @@ rules = st.builds(
 )
 
 
+def run(*chances: float) -> Draft:
+    return Draft.run(range(len(chances)), chances)
+
+
+FORKED = Draft((1, 2, 3, 4), (SETTLED, 0, SETTLED, 2), (0.5, 0.5, 0.25, 1.0))
+"""1 2, or 3 4."""
+
+
+def test_masks_go_behind_branches_too() -> None:
+    # Nothing stands: 0.25. Only 1: 0.25. 1 and 2: 0.25. Only 3: never. 3 and 4: 0.25.
+    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.25)) == (1, 1, 1, 0, 1)
+
+
+def test_branches_are_verified_as_far_as_they_are_likely_to_stand() -> None:
+    assert worth_verifying(FORKED, DecodeRule(row_worth=0.3)).tokens == (1,)
+    assert worth_verifying(FORKED, DecodeRule(row_worth=0.25)) == FORKED
+    assert expected_run(FORKED) == 0.5 + 0.25 + 0.25 + 0.25
+
+
 def test_without_a_draft_masks_are_as_many_as_agree_often_enough() -> None:
-    assert plan_masks([], PARALLEL) == (3,)
-    assert plan_masks([], DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.5)) == (2,)
+    assert plan_masks(NO_DRAFT, PARALLEL) == (3,)
+    assert plan_masks(NO_DRAFT, DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.5)) == (2,)
 
 
 def test_masks_go_where_a_draft_is_likely_to_end() -> None:
-    assert plan_masks([0.5], PARALLEL) == (2, 2)  # half and half: 0.4 and 0.3 reach 0.25, 0.15 does not
-    assert plan_masks([1.0, 1.0], PARALLEL) == (0, 0, 3)  # a sure draft stands as a whole
-    assert plan_masks([0.0, 1.0], PARALLEL) == (3, 0, 0)  # a hopeless one falls at once
+    assert plan_masks(run(0.5), PARALLEL) == (2, 2)  # half and half: 0.4 and 0.3 reach 0.25, 0.15 does not
+    assert plan_masks(run(1.0, 1.0), PARALLEL) == (0, 0, 3)  # a sure draft stands as a whole
+    assert plan_masks(run(0.0, 1.0), PARALLEL) == (3, 0, 0)  # a hopeless one falls at once
 
 
 @given(st.lists(probabilities, max_size=8), rules)
 def test_there_is_a_plan_for_every_length_of_agreement(draft: list[float], rule: DecodeRule) -> None:
-    masks = plan_masks(draft, rule)
+    masks = plan_masks(run(*draft), rule)
     assert len(masks) == len(draft) + 1
     assert all(0 <= n <= len(rule.agreement) for n in masks)
-    assert all(n <= alone for n, alone in zip(masks, [plan_masks([], rule)[0]] * len(masks), strict=True))
+    assert all(
+        n <= alone for n, alone in zip(masks, [plan_masks(NO_DRAFT, rule)[0]] * len(masks), strict=True)
+    )
 
 
 def test_what_cannot_draft_plans_nothing() -> None:
-    assert plan_masks([], LEFT_TO_RIGHT) == (0,)
-    assert plan_masks([0.5, 0.5], LEFT_TO_RIGHT) == (0, 0, 0)
+    assert plan_masks(NO_DRAFT, LEFT_TO_RIGHT) == (0,)
+    assert plan_masks(run(0.5, 0.5), LEFT_TO_RIGHT) == (0, 0, 0)
 
 
 def test_a_draft_is_verified_as_far_as_it_is_likely_to_stand() -> None:
-    assert worth_verifying([0.9, 0.9, 0.2, 0.9], PARALLEL) == 2
-    assert worth_verifying([0.2, 1.0], PARALLEL) == 0
-    assert worth_verifying([0.5, 0.5], PARALLEL) == 2  # exactly at the bound
-    assert worth_verifying([], PARALLEL) == 0
+    assert len(worth_verifying(run(0.9, 0.9, 0.2, 0.9), PARALLEL)) == 2
+    assert len(worth_verifying(run(0.2, 1.0), PARALLEL)) == 0
+    assert len(worth_verifying(run(0.5, 0.5), PARALLEL)) == 2  # exactly at the bound
+    assert len(worth_verifying(NO_DRAFT, PARALLEL)) == 0
 
 
 def test_the_modes() -> None:

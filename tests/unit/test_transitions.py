@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from engine.draft import SETTLED
 from engine.errors import ArtifactError
 from engine.fake import SPECIAL
 from engine.tokens import TokenCodec
-from engine.transitions import UNKNOWN, TransitionRule, Transitions
+from engine.transitions import MAX_NODES, UNKNOWN, TransitionRule, Transitions
 from engine.unmask import best_tokens
 from export.data import SourceFile
 from export.transitions import MIN_COUNT, write_transitions
@@ -69,16 +70,29 @@ def test_a_draft_follows_what_fits_together(table_path: Path) -> None:
     table = Transitions.from_file(table_path)
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})  # apart: "ad", in neither reading
     assert CODEC.decode(best_tokens(logits)[0].tolist()) == "ad"
-    tokens, confidence = table.draft(logits, ids("x"))
-    assert CODEC.decode(tokens.tolist()) == "ab"
-    assert ((confidence > 0) & (confidence <= 1)).all()
+    draft = table.draft(logits, ids("x"))
+    assert CODEC.decode(draft.tokens) == "ab"
+    assert all(0 < chance <= 1 for chance in draft.chances)
+
+
+def test_the_other_reading_is_a_branch(table_path: Path) -> None:
+    table = Transitions.from_file(table_path)
+    logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
+    draft = table.draft(logits, ids("x"), worth=0.1)
+    assert CODEC.decode(draft.tokens[: draft.n_run]) == "ab"
+    (first, second) = draft.children(SETTLED)
+    assert CODEC.decode([draft.tokens[second]]) == "c"
+    assert CODEC.decode([draft.tokens[child] for child in draft.children(second)])[0] == "d"
+    assert draft.chances[first] > draft.chances[second]
+    assert min(draft.reached) >= 0.1
+    assert len(table.draft(logits, ids("x"), worth=0.0)) > len(draft)
 
 
 def test_what_followed_in_the_context_counts(table_path: Path) -> None:
     table = Transitions.from_file(table_path)
     logits = said({"b": 2.0, "d": 2.0})
-    assert CODEC.decode(table.draft(logits, ids("ca"))[0].tolist()) == "b"
-    assert CODEC.decode(table.draft(logits, ids("cadcadcadcadca"))[0].tolist()) == "d"
+    assert CODEC.decode(table.draft(logits, ids("ca")).tokens) == "b"
+    assert CODEC.decode(table.draft(logits, ids("cadcadcadcadca")).tokens) == "d"
 
 
 def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
@@ -87,22 +101,26 @@ def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
     table = Transitions(*(parts[name] for name in names), TransitionRule(weight=0.0, sharpness=1.0))
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
     logits[:, [i for i in range(CODEC.n_vocab) if i not in ids("abcd")]] = -50.0
-    tokens, confidence = table.draft(logits, ids("da"))
+    draft = table.draft(logits, ids("da"))
     plain, sure = best_tokens(logits)
-    assert tokens.tolist() == plain.tolist()
-    np.testing.assert_allclose(confidence, sure, rtol=1e-5)
+    assert draft.tokens == tuple(plain.tolist())
+    np.testing.assert_allclose(draft.chances, sure, rtol=1e-5)
 
 
-@given(st.text("abcdxy", min_size=1, max_size=30), st.integers(0, 5), st.integers(0, 999))
+@given(
+    st.text("abcdxy", min_size=1, max_size=30), st.integers(0, 5), st.integers(0, 999), st.floats(0.001, 1.0)
+)
 def test_any_context_gives_tokens_of_the_vocabulary(
-    table: Transitions, before: str, n_slots: int, seed: int
+    table: Transitions, before: str, n_slots: int, seed: int, worth: float
 ) -> None:
     logits = np.random.default_rng(seed).normal(size=(n_slots, CODEC.n_vocab)).astype(np.float32)
     kept = logits.copy()
-    tokens, confidence = table.draft(logits, ids(before))
-    assert len(tokens) == len(confidence) == n_slots
-    assert set(tokens.tolist()) <= set(ids("abcd"))
-    assert np.isfinite(confidence).all() and (confidence <= 1.0 + 1e-6).all()
+    draft = table.draft(logits, ids(before), worth)
+    assert draft.n_run >= n_slots
+    assert len(draft) <= MAX_NODES and max(draft.depths, default=-1) < max(n_slots, 1)
+    assert set(draft.tokens) <= set(ids("abcd"))
+    assert all(0.0 <= chance <= 1.0 + 1e-6 for chance in draft.chances)
+    assert all(reach >= worth for reach in draft.reached[n_slots:])
     assert (logits == kept).all()
 
 
