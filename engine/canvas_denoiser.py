@@ -8,7 +8,7 @@ decoding and the reference every other mode is compared with.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 from typing import Protocol
 
@@ -18,7 +18,7 @@ from engine.artifact import Manifest
 from engine.cache import CachePool, ContextCache, FloatArray
 from engine.canvas import Canvas
 from engine.denoiser import TOP, Encoded, Prediction, Provider, Reading, SpecialTokens
-from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.draft import Draft
 from engine.rows import Rows
 from engine.transitions import Transitions
 from engine.types import CancelToken, ModelInfo
@@ -31,7 +31,7 @@ CHUNK = 128
 PASS_BOUND = frozenset({"CUDAExecutionProvider"})
 """Providers whose passes cost the same however many rows they have, within reason."""
 
-PASS_BOUND_WORTH = 0.02
+PASS_BOUND_WORTH = 0.01
 """``DecodeRule.row_worth`` there; not measured on such a machine yet."""
 
 
@@ -68,7 +68,6 @@ class CanvasDenoiser:
         self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
-        self._drafted = _Drafted([], NO_DRAFT, [])
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
         if model.provider.name in PASS_BOUND:
@@ -90,7 +89,6 @@ class CanvasDenoiser:
 
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
         """Make a context the current one; its last chunk is encoded by the first prediction."""
-        self._take_over(context)
         self._cache = self._pool.take(context)
         self._context = list(context)
         cached = len(self._cache.ids)
@@ -99,7 +97,6 @@ class CanvasDenoiser:
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify and draft in one pass."""
         ids = [*self._context, *canvas.settled]
-        self._take_over(ids)
         self._cache.truncate(min(self._cache.common(ids), len(ids) - 1))
         forwards = self._encode_whole_chunks(ids, cancel) + 1
         cancel.check()
@@ -112,8 +109,9 @@ class CanvasDenoiser:
             [*range(-1, n_tail - 1), *(n_tail + parent for parent in draft.parents)],
         )
         logits, new = self._model.forward(self._cache, rows, range(n_tail - 1, len(rows)))
-        self._cache.append(tail, [entries[:, :n_tail] for entries in new])
-        self._drafted = _Drafted(ids, draft, [entries[:, n_tail : n_tail + len(draft)] for entries in new])
+        # Branches are not kept: a row of theirs is not the same to the bit as it will be in its own place.
+        kept = n_tail + draft.n_run
+        self._cache.append([*tail, *draft.tokens[: draft.n_run]], [entries[:, :kept] for entries in new])
         ends = np.cumsum([n_scored, *masks])
         drafts = tuple(logits[start:end] for start, end in pairwise(ends))
         return Prediction(logits[:n_scored], drafts, forwards, len(logits))
@@ -173,25 +171,6 @@ class CanvasDenoiser:
         """Release the caches; the session goes with the object."""
         self._pool.clear()
 
-    def _take_over(self, ids: Sequence[int]) -> None:
-        """Cache what the last pass computed of its draft, as far as a token sequence goes on with it.
-
-        The last token of the sequence is left out: its output is wanted.
-        """
-        before, draft, entries = self._drafted.before, self._drafted.draft, self._drafted.entries
-        self._drafted = _Drafted([], NO_DRAFT, [])
-        if self._cache.ids != before or list(ids[: len(before)]) != before:
-            return
-        path, node = [], SETTLED
-        for token in ids[len(before) : -1]:
-            agreed = [child for child in draft.children(node) if draft.tokens[child] == token]
-            if not agreed:
-                break
-            node = agreed[0]
-            path.append(node)
-        if path:
-            self._cache.append([draft.tokens[node] for node in path], [array[:, path] for array in entries])
-
     def _encode_whole_chunks(self, ids: list[int], cancel: CancelToken) -> int:
         """Encode what the cache lacks of a token sequence, all but its last chunk; the passes it took."""
         forwards = 0
@@ -202,15 +181,6 @@ class CanvasDenoiser:
             self._cache.append(piece, new)
             forwards += 1
         return forwards
-
-
-@dataclass(frozen=True, slots=True)
-class _Drafted:
-    """What a pass computed of a draft: entries ``[n_heads, len(draft), head_dim]``, behind cached tokens."""
-
-    before: list[int]
-    draft: Draft
-    entries: list[FloatArray]
 
 
 def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:

@@ -23,7 +23,7 @@ from engine.schedule import DecodeRule, expected_run, plan_masks, worth_verifyin
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
-from engine.verify import probability, stands
+from engine.verify import is_close, probability, stands
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -151,8 +151,11 @@ def denoise(
         step += 1
         reached = settling.verify(prediction, rule)
         if settling.stopped is None:
-            logits, settled = prediction.drafts[reached], settling.canvas.settled
-            settling.propose_next(rule, denoiser.draft(logits, settled, rule.row_worth))
+            drafted = NO_DRAFT
+            if reached is not None:
+                settled = settling.canvas.settled
+                drafted = denoiser.draft(prediction.drafts[reached], settled, rule.row_worth)
+            settling.propose_next(rule, drafted)
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
         if on_step is not None:
@@ -173,11 +176,17 @@ class _Settling:
             if self.stopped is None:
                 self._settle(token, probable)
 
-    def verify(self, prediction: Prediction, rule: DecodeRule) -> int:
-        """Settle what stands of the draft, and the base's choice after it; the place reached, from 0."""
+    def verify(self, prediction: Prediction, rule: DecodeRule) -> int | None:
+        """Settle what stands of the draft, and the base's choice after it.
+
+        Returns:
+            the place reached, from 0; None where the base's choice is left to the next pass.
+        """
         draft, node = self.canvas.draft, SETTLED
         while True:
             allowed = self._allowed(prediction.logits[node - SETTLED])
+            if node >= draft.n_run and is_close(allowed):
+                return None
             (best,), (confidence,) = best_tokens(allowed[None])
             token, probable = int(best), float(confidence)
             standing = [

@@ -6,7 +6,7 @@ others, and follows the branch that it agrees with (the idea is that of arXiv 23
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 SETTLED = -1
@@ -28,10 +28,10 @@ class Draft:
     chances: tuple[float, ...] = ()
 
     @classmethod
-    def run(cls, tokens: Sequence[int], chances: Sequence[float]) -> Draft:
-        """A draft without branches."""
-        n = len(tokens)
-        return cls(tuple(map(int, tokens)), tuple(range(-1, n - 1)), tuple(map(float, chances)))
+    def run(cls, tokens: Iterable[int], chances: Iterable[float]) -> Draft:
+        """A draft without branches, from lists or arrays."""
+        ids = tuple(map(int, tokens))
+        return cls(ids, tuple(range(-1, len(ids) - 1)), tuple(map(float, chances)))
 
     def __len__(self) -> int:
         return len(self.tokens)

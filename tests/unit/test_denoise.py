@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from engine.canvas import Canvas
 from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Encoded, Prediction
+from engine.draft import SETTLED, Draft
 from engine.engine import Engine
 from engine.errors import Cancelled, UsageError
 from engine.fake import FakeDenoiser
@@ -131,6 +132,42 @@ def test_a_draft_is_only_verified_as_far_as_it_is_likely() -> None:
     denoiser = Scripted("return 42", doubt=[4])
     done = run(denoiser)
     assert (done.text, denoiser.proposed) == ("return 42", ["", "etu"])
+
+
+class Forking(FakeDenoiser):
+    """Drafts a run that is wrong at once, and the right tokens as a branch beside it."""
+
+    n_close = 0
+    """From how many settled tokens on the base is hardly sure of its choice."""
+
+    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
+        right = super().draft(logits, settled, worth)
+        n, wrong = len(right), [token + 1 for token in right.tokens]
+        parents = [*range(-1, n - 1), SETTLED, *range(n, 2 * n - 1)]
+        return Draft((*wrong, *right.tokens), tuple(parents), (0.9,) * (2 * n))
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        prediction = super().predict(canvas, masks, cancel)
+        for place, depth in enumerate([0, *(depth + 1 for depth in canvas.draft.depths)]):
+            if self.n_close and canvas.n_settled + depth >= self.n_close:
+                row = prediction.logits[place]
+                row[0 if row.argmax() else 1] = row.max() - 0.1
+        return prediction
+
+
+def test_a_branch_that_the_base_agrees_with_is_followed() -> None:
+    done = run(Forking("return 42"), rule=LOSSLESS)
+    assert (done.text, done.forwards) == ("return 42", 2)
+
+
+def test_on_a_branch_a_close_call_is_left_to_the_next_pass() -> None:
+    denoiser = Forking("return 42")
+    denoiser.n_close = 4
+    settled: list[int] = []
+    done = run(denoiser, rule=LOSSLESS, on_step=lambda canvas, _, __: settled.append(canvas.n_settled))
+    assert done.text == "return 42"
+    assert settled[:3] == [1, 4, 5]  # the branch as far as it is clear, then one by itself
+    assert done.forwards > 2
 
 
 def test_a_plausible_draft_stands_and_has_the_bases_probability() -> None:
