@@ -190,13 +190,27 @@ def open_engine(
         BackendError: ONNX Runtime cannot run it.
         Cancelled: asked to stop.
     """
+    denoiser, codec = open_denoiser(config, progress=progress, cancel=cancel)
+    return Engine(denoiser, codec, config.context_tokens, config.decoding)
+
+
+def open_denoiser(
+    config: EngineConfig,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> tuple[Denoiser, TokenCodec]:
+    """The model of ``open_engine`` without an engine around it; several engines may share one.
+
+    Raises:
+        ModelError, BackendError, Cancelled: see ``open_engine``.
+    """
     if config.model.partition(":")[0] == FAKE_MODEL:
         fake = FakeDenoiser.from_name(config.model)
-        return Engine(fake, fake.codec, config.context_tokens, config.decoding)
+        return fake, fake.codec
     from engine.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
 
-    denoiser, codec = load_denoiser(config, progress=progress, cancel=cancel)
-    return Engine(denoiser, codec, config.context_tokens, config.decoding)
+    return load_denoiser(config, progress=progress, cancel=cancel)
 
 
 def _check(request: FillRequest) -> None:

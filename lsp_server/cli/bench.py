@@ -14,18 +14,22 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
+from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from engine.errors import UsageError
 from engine.types import FillRequest, FillResult
 from lsp_server.cli import options
+from lsp_server.cli.measure import KINDS, Kind
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, RenderableType
 
     from engine.engine import Engine
 
 CONTEXTS_TOKENS = (200, 1000)
+RUNS, COMPARED_LINES = 5, 12
 SUFFIX_SHARE = 0.25
 TOLERANCE = 0.03
 MOST_CUTS = 6
@@ -97,14 +101,83 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument(
-        "--runs", type=options.whole_number(1, 1000), default=5, metavar="N", help="repetitions (default 5)"
+        "--runs",
+        type=options.whole_number(1, 1000),
+        metavar="N",
+        help=f"repetitions (default {RUNS}), or lines to write in a comparison (default {COMPARED_LINES})",
     )
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--compare", action="store_true", help="beside llama.cpp and others over the same base weights"
+    )
+    group = parser.add_argument_group("with --compare")
+    group.add_argument("--peers", type=_peers, metavar="KIND,…", help=f"only these: {', '.join(KINDS)}")
+    group.add_argument(
+        "--cases", type=Path, metavar="FILE", help="lines from an infilling set in place of shipped texts"
+    )
+    group.add_argument("--plot", type=Path, metavar="SVG", help="also draw the figures")
     options.add_model_options(parser)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure and report."""
+    """Measure and report.
+
+    Raises:
+        UsageError: an option of a comparison, but no comparison.
+    """
+    if args.compare:
+        return _compare(args)
+    for option in ("peers", "cases", "plot"):
+        if getattr(args, option) is not None:
+            raise UsageError(f"--{option} belongs to a comparison", "Add --compare.")
+    return _measure_here(args)
+
+
+def _compare(args: argparse.Namespace) -> int:
+    """Ask every peer the same and report."""
     from lsp_server.cli import machine
+    from lsp_server.cli.measure import compare, peers, plot, tables, workloads
+    from lsp_server.cli.progress import FirstUse
+
+    settings = options.load_settings(args)
+    works = workloads.workloads(args.runs or COMPARED_LINES, args.cases)
+    with peers.Hall(settings.engine) as hall:
+        with FirstUse() as first_use:
+            hall.open_ours(first_use)
+        with _saying() as say:
+            hall.open_others(args.peers or KINDS, say)
+            figures = compare.compare(hall.present, works, say)
+        report = {
+            "unmask": machine.version(),
+            "machine": asdict(machine.look()),
+            "cases": str(args.cases.name) if args.cases else "shipped texts",
+            "peers": [
+                {
+                    "name": peer.name,
+                    "quantization": peer.engine.info.quantization,
+                    "provider": peer.engine.info.provider,
+                    "provider_reason": peer.engine.info.provider_reason,
+                    "weights_bytes": peer.weights_bytes,
+                    "resident_bytes": peer.resident_bytes,
+                }
+                for peer in hall.present
+            ],
+            "absent": [asdict(one) for one in hall.absent],
+            "figures": [asdict(one) for one in figures],
+        }
+        if args.plot is not None:
+            args.plot.write_text(plot.drawn(figures), encoding="utf-8")
+        if args.json:
+            print(json.dumps(report, indent=2))
+        else:
+            tables.print_comparison(_console(), figures, hall.present, hall.absent)
+    return 0
+
+
+def _measure_here(args: argparse.Namespace) -> int:
+    from lsp_server.cli import machine
+
+    runs = args.runs or RUNS
 
     settings = options.load_settings(args)
     start = time.perf_counter()
@@ -116,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
         load_ms = (time.perf_counter() - start) * 1000.0
         loaded_bytes = machine.resident_bytes()
         with _saying() as say:
-            figures = [measure(engine, n_tokens, args.runs, say) for n_tokens in CONTEXTS_TOKENS]
+            figures = [measure(engine, n_tokens, runs, say) for n_tokens in CONTEXTS_TOKENS]
         info = engine.info
         report: dict[str, object] = {
             "unmask": machine.version(),
@@ -127,7 +200,7 @@ def run(args: argparse.Namespace) -> int:
             "adapter": info.adapter,
             "provider": info.provider,
             "provider_reason": info.provider_reason,
-            "runs": args.runs,
+            "runs": runs,
             "load_ms": round(load_ms, 1),
             "memory_loaded_bytes": loaded_bytes,
             "memory_bytes": machine.resident_bytes(),
@@ -222,14 +295,27 @@ def _saying() -> Iterator[Callable[[str], None]]:
         yield status.update
 
 
-def _print(report: dict[str, object], figures: list[Figures]) -> None:
+def _peers(text: str) -> tuple[Kind, ...]:
+    """An argparse type: kinds of peers."""
+    named = [part.strip() for part in text.split(",") if part.strip()]
+    if not named or any(name not in KINDS for name in named):
+        raise argparse.ArgumentTypeError(f"{text!r} must be some of {', '.join(KINDS)}, separated by commas")
+    return tuple(kind for kind in KINDS if kind in named)
+
+
+def _console() -> Console:
     from rich.console import Console
+
+    return Console(file=sys.stdout, highlight=False)
+
+
+def _print(report: dict[str, object], figures: list[Figures]) -> None:
     from rich.markup import escape
 
     from lsp_server.cli import machine
 
     here = machine.look()
-    console = Console(file=sys.stdout, highlight=False)
+    console = _console()
     console.print(
         f"[bold]{escape(str(report['model']))}[/], {report['quantization']}, on {report['provider']}"
     )

@@ -1,0 +1,287 @@
+"""Who answers: our own modes and what people would use in their place, all over the same base weights.
+
+Every peer is an engine, so that all get the same contexts and stop by the same rules; peers differ in
+the denoiser inside. One that is not installed says how to install it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from engine import catalog, sources
+from engine.canvas import Canvas
+from engine.config import FAKE_MODEL, EngineConfig
+from engine.denoiser import Denoiser, Encoded, Prediction, Reading
+from engine.engine import Engine, open_denoiser
+from engine.errors import UnmaskError
+from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, Decoding
+from engine.store import ModelStore
+from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
+from lsp_server.cli import machine
+from lsp_server.cli.measure import Kind
+from lsp_server.cli.measure.greedy import COPYING, GreedyDenoiser, NextToken
+
+OURS = "Unmask, parallel"
+"""The peer that the others are compared with."""
+
+BASE = "Unmask, left_to_right"
+"""The peer whose texts the others should give."""
+
+LLAMA_KINDS = ("Q4_K_M", "Q4_0", "Q8_0")
+"""What llama.cpp is measured with; the first is the file as its makers released it."""
+
+LLAMA_COPYING = "Q4_0"
+"""The one that is also measured with drafts copied from the text itself (prompt lookup)."""
+
+SLOW_CASES = 3
+"""How many occasions a peer gets that takes many times as long as the others."""
+
+INSTALL_LLAMA = (
+    "not installed: `pip install 'unmask[bench]'` builds llama.cpp for this processor, ten minutes on two "
+    "cores; where that build crashes at its first pass, see the results log for flags"
+)
+INSTALL_TRANSFORMERS = "not installed: `pip install 'unmask[test]'`"
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """One who answers.
+
+    Attributes:
+        name: for the table.
+        engine: what is asked.
+        weights_bytes: size of the weights on disk.
+        resident_bytes: memory that it took to load it and to answer once.
+        most_cases: how many occasions it gets; None for all.
+    """
+
+    name: str
+    engine: Engine
+    weights_bytes: int
+    resident_bytes: int
+    most_cases: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """One who cannot be asked, and why."""
+
+    name: str
+    why: str
+
+
+class Uncached:
+    """A denoiser whose every pass computes the whole text anew: the naive diffusion loop.
+
+    Args:
+        denoiser: what computes.
+    """
+
+    def __init__(self, denoiser: Denoiser) -> None:
+        self._denoiser = denoiser
+        self.info, self.special = denoiser.info, denoiser.special
+        self.rule, self.canvas_slots = denoiser.rule, denoiser.canvas_slots
+        self._context: list[int] = []
+
+    def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
+        """Take a context; every prediction computes it."""
+        self._context = list(context)
+        return Encoded(len(context), 0, 0)
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        """Verify and draft, the whole context with it."""
+        self._denoiser.forget()
+        self._denoiser.encode(self._context, cancel)
+        return self._denoiser.predict(canvas, masks, cancel)
+
+    def draft(
+        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
+    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+        """See ``Denoiser``."""
+        return self._denoiser.draft(logits, settled)
+
+    def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
+        """See ``Denoiser``."""
+        self._denoiser.encode(self._context, cancel)
+        return self._denoiser.read(canvas, cancel)
+
+    def compare(
+        self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
+    ) -> list[npt.NDArray[np.float32]]:
+        """See ``Denoiser``."""
+        self._denoiser.encode(self._context, cancel)
+        return self._denoiser.compare(before, branches, cancel)
+
+    def forget(self) -> None:
+        """There is nothing to forget."""
+
+    def close(self) -> None:
+        """It belongs to others."""
+
+
+class Hall:
+    """Where peers are opened; used as a context manager, which closes them.
+
+    Args:
+        config: our own settings; peers use the same threads and the same context.
+    """
+
+    def __init__(self, config: EngineConfig) -> None:
+        self._config = config
+        self._threads = config.threads or machine.look().physical_cores or 1
+        self._stack = contextlib.ExitStack()
+        self.present: list[Peer] = []
+        self.absent: list[Absent] = []
+
+    def __enter__(self) -> Hall:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def open_ours(self, progress: ProgressListener | None) -> None:
+        """Open our own modes, which share one model.
+
+        Args:
+            progress: told of the first use of the model.
+
+        Raises:
+            ModelError: it cannot be had.
+            BackendError: ONNX Runtime cannot run it.
+        """
+        before = machine.resident_bytes()
+        self._denoiser, self._codec = open_denoiser(self._config, progress=progress)
+        self._stack.callback(self._denoiser.close)
+        n_bytes = self._own_bytes()
+        engines = {how: self._engine(self._denoiser, how) for how in DECODINGS}
+        warm_up(engines["parallel"])
+        taken = machine.resident_bytes() - before
+        for how in reversed(DECODINGS):
+            self.present.append(Peer(f"Unmask, {how}", engines[how], n_bytes, taken))
+
+    def open_others(self, kinds: Sequence[Kind], say: Callable[[str], None]) -> None:
+        """Open the peers of these kinds beside our own, or note why one is absent.
+
+        Args:
+            kinds: which.
+            say: told what is being done.
+        """
+        if "uncached" in kinds:
+            engine, ours = self._engine(Uncached(self._denoiser)), self.present[0]
+            self.present.append(
+                Peer("naive loop, no cache", engine, ours.weights_bytes, ours.resident_bytes, SLOW_CASES)
+            )
+        if "llama" in kinds:
+            self._open_llama(say)
+        if "transformers" in kinds:
+            self._open_transformers(say)
+
+    def _engine(self, denoiser: Denoiser, how: Decoding = "lossless") -> Engine:
+        return Engine(denoiser, self._codec, self._config.context_tokens, how)
+
+    def _open_llama(self, say: Callable[[str], None]) -> None:
+        try:
+            from lsp_server.cli.measure import llama
+        except ImportError:
+            self.absent.append(Absent("llama.cpp", INSTALL_LLAMA))
+            return
+        with self._unless_impossible("llama.cpp"):
+            source = self._base_file()
+            directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="unmask-bench-")))
+            for number, kind in enumerate(LLAMA_KINDS):
+                say(f"preparing llama.cpp with {kind}")
+                path = source if not number else llama.requantized(source, kind, directory, self._threads)
+                n_bytes = path.stat().st_size
+
+                def load(path: Path = path) -> NextToken:
+                    return llama.LlamaModel(path, self._threads, max(4096, 2 * self._config.context_tokens))
+
+                info = ModelInfo(
+                    "llama.cpp", kind, "llama.cpp", llama.features(), None, self._denoiser.info.n_vocab
+                )
+                rules = {f"llama.cpp {kind}": LEFT_TO_RIGHT}
+                if kind == LLAMA_COPYING:
+                    rules[f"llama.cpp {kind}, prompt lookup"] = COPYING
+                self._open_greedy(load, info, rules, n_bytes)
+
+    def _open_transformers(self, say: Callable[[str], None]) -> None:
+        try:
+            from export.peer import TransformersModel
+        except ImportError:
+            self.absent.append(Absent("transformers, bfloat16", INSTALL_TRANSFORMERS))
+            return
+        with self._unless_impossible("transformers, bfloat16"):
+            path = self._base_file()
+            say("loading transformers")
+            info = ModelInfo("transformers", "bf16", "torch", "bfloat16", None, self._denoiser.info.n_vocab)
+            n_bytes = 2 * catalog.lookup(self._config.model).parameters
+            rules = {"transformers, bfloat16": LEFT_TO_RIGHT}
+            self._open_greedy(
+                lambda: TransformersModel(path, self._threads), info, rules, n_bytes, SLOW_CASES
+            )
+
+    def _open_greedy(
+        self,
+        load: Callable[[], NextToken],
+        info: ModelInfo,
+        rules: dict[str, DecodeRule],
+        n_bytes: int,
+        most_cases: int | None = None,
+    ) -> None:
+        """One model, and a peer for each rule it is decoded by."""
+        before = machine.resident_bytes()
+        model = load()
+        self._stack.callback(model.close)
+        like = self._denoiser
+        engines = {
+            name: self._engine(GreedyDenoiser(model, info, like.special, rule, like.canvas_slots))
+            for name, rule in rules.items()
+        }
+        warm_up(next(iter(engines.values())))
+        taken = machine.resident_bytes() - before
+        self.present += [Peer(name, engine, n_bytes, taken, most_cases) for name, engine in engines.items()]
+
+    @contextlib.contextmanager
+    def _unless_impossible(self, name: str) -> Iterator[None]:
+        """Note that a peer cannot be had, and why, and go on without it."""
+        try:
+            yield
+        except UnmaskError as error:
+            self.absent.append(Absent(name, str(error)))
+
+    def _base_file(self) -> Path:
+        """The GGUF of our own model's base.
+
+        Raises:
+            ModelError: it cannot be had.
+        """
+        config = self._config
+        return sources.pull(
+            catalog.lookup(config.model),
+            ModelStore(config.cache_dir),
+            order=config.sources,
+            base_file=config.base_file,
+            offline=config.offline,
+        )
+
+    def _own_bytes(self) -> int:
+        if self._config.model.partition(":")[0] == FAKE_MODEL:
+            return 0
+        from engine.artifact import load_manifest
+        from engine.loading import find_artifact
+
+        return load_manifest(find_artifact(self._config)).weights.n_bytes
+
+
+def warm_up(engine: Engine) -> None:
+    """Answer once, so that everything that happens at first use has happened."""
+    engine.fill(
+        FillRequest(("def double(n):\n    return ", None, "\n"), "python", single_line=True, max_tokens=8)
+    )

@@ -1,0 +1,58 @@
+"""Figures to tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+from typing import TYPE_CHECKING
+
+from lsp_server.cli.measure.compare import Figures
+from lsp_server.cli.measure.peers import Absent, Peer
+from lsp_server.cli.measure.workloads import ROWS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+
+def table(*headings: str) -> Table:
+    """An empty table; its first column is text, the others are numbers."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD)
+    for number, heading in enumerate(headings):
+        made.add_column(heading, justify="right" if number else "left", no_wrap=not number)
+    return made
+
+
+def print_comparison(
+    console: Console, figures: Sequence[Figures], peers: Sequence[Peer], absent: Sequence[Absent]
+) -> None:
+    """Every row of the comparison, then what each peer takes up."""
+    for row, group in groupby(figures, key=lambda one: one.row):
+        console.print(f"[bold]{row}[/]: {ROWS[row]}")
+        shown = table(
+            "", "n", "p50 ms", "p95 ms", "times ours", "tokens", "tokens/s", "passes", "CPU ms", "same text"
+        )
+        for one in group:
+            same = "" if one.same_text is None else f"{one.same_text:.0%}"
+            shown.add_row(
+                one.peer,
+                str(one.n),
+                f"{one.p50_ms:,.0f}",
+                f"{one.p95_ms:,.0f}",
+                f"{one.times_ours:.2f}",
+                f"{one.tokens:g}",
+                f"{one.tokens_per_s:,.1f}",
+                f"{one.forwards:g}",
+                f"{one.cpu_ms:,.0f}",
+                same,
+            )
+        console.print(shown)
+    shown = table("", "weights MB", "resident MB")
+    for peer in peers:
+        shown.add_row(peer.name, f"{peer.weights_bytes / 1e6:,.0f}", f"{peer.resident_bytes / 1e6:,.0f}")
+    console.print(shown)
+    for one in absent:
+        console.print(f"{one.name}: {one.why}", markup=False, soft_wrap=True)
