@@ -7,8 +7,11 @@ nothing of canvases, schedules or text.
 from __future__ import annotations
 
 import ctypes
+import math
 import sys
+import time
 from collections.abc import Sequence
+from importlib import resources
 
 import numpy as np
 import numpy.typing as npt
@@ -156,3 +159,26 @@ def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> Float
     bias[:, :n_past] = 0.0
     bias[:, n_past : n_past + n_new][sees] = 0.0
     return bias
+
+
+KERNEL_WIDTH, KERNEL_ROWS = 1024, 256
+"""Width of the square matrix in ``engine/kernels/int8_product.onnx``, and rows it is multiplied with."""
+
+
+def int8_products_per_s(threads: int) -> float:
+    """Multiplications with addition a second of the fastest int8 product here, the best of a few runs.
+
+    Args:
+        threads: intra-op threads.
+    """
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    kernel = (resources.files("engine") / "kernels" / "int8_product.onnx").read_bytes()
+    session = ort.InferenceSession(kernel, options, providers=[CPU])
+    rows = np.ones((KERNEL_ROWS, KERNEL_WIDTH), dtype=np.uint8)
+    best = math.inf
+    for _ in range(50):
+        start = time.perf_counter()
+        session.run(None, {"rows": rows})
+        best = min(best, time.perf_counter() - start)
+    return KERNEL_ROWS * KERNEL_WIDTH**2 / best

@@ -7,9 +7,7 @@ engine from outside; nothing of how it works.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, replace
@@ -21,15 +19,15 @@ from typing import TYPE_CHECKING
 from engine.errors import UsageError
 from engine.types import FillRequest, FillResult
 from lsp_server.cli import options
-from lsp_server.cli.measure import KINDS, Kind
+from lsp_server.cli.measure import COMPARED_LINES, KINDS, Kind, reports
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
+    from rich.console import RenderableType
 
     from engine.engine import Engine
 
 CONTEXTS_TOKENS = (200, 1000)
-RUNS, COMPARED_LINES = 5, 12
+RUNS = 5
 SUFFIX_SHARE = 0.25
 TOLERANCE = 0.03
 MOST_CUTS = 6
@@ -110,6 +108,8 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     what.add_argument(
         "--compare", action="store_true", help="beside llama.cpp and others over the same base weights"
     )
+    what.add_argument("--growth", action="store_true", help="as context, canvas and holes grow")
+    what.add_argument("--roofline", action="store_true", help="passes beside what this machine can do")
     group = parser.add_argument_group("with --compare")
     group.add_argument("--peers", type=_peers, metavar="KIND,…", help=f"only these: {', '.join(KINDS)}")
     group.add_argument(
@@ -125,53 +125,16 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: an option of a comparison, but no comparison.
     """
-    if args.compare:
-        return _compare(args)
     for option in ("peers", "cases", "plot"):
-        if getattr(args, option) is not None:
+        if getattr(args, option) is not None and not args.compare:
             raise UsageError(f"--{option} belongs to a comparison", "Add --compare.")
-    return _measure_here(args)
+    if not (args.compare or args.growth or args.roofline):
+        return _measure_here(args)
+    from lsp_server.cli.measure import command
 
-
-def _compare(args: argparse.Namespace) -> int:
-    """Ask every peer the same and report."""
-    from lsp_server.cli import machine
-    from lsp_server.cli.measure import compare, peers, plot, tables, workloads
-    from lsp_server.cli.progress import FirstUse
-
-    settings = options.load_settings(args)
-    works = workloads.workloads(args.runs or COMPARED_LINES, args.cases)
-    with peers.Hall(settings.engine) as hall:
-        with FirstUse() as first_use:
-            hall.open_ours(first_use)
-        with _saying() as say:
-            hall.open_others(args.peers or KINDS, say)
-            figures = compare.compare(hall.present, works, say)
-        report = {
-            "unmask": machine.version(),
-            "machine": asdict(machine.look()),
-            "cases": str(args.cases.name) if args.cases else "shipped texts",
-            "peers": [
-                {
-                    "name": peer.name,
-                    "quantization": peer.engine.info.quantization,
-                    "provider": peer.engine.info.provider,
-                    "provider_reason": peer.engine.info.provider_reason,
-                    "weights_bytes": peer.weights_bytes,
-                    "resident_bytes": peer.resident_bytes,
-                }
-                for peer in hall.present
-            ],
-            "absent": [asdict(one) for one in hall.absent],
-            "figures": [asdict(one) for one in figures],
-        }
-        if args.plot is not None:
-            args.plot.write_text(plot.drawn(figures), encoding="utf-8")
-        if args.json:
-            print(json.dumps(report, indent=2))
-        else:
-            tables.print_comparison(_console(), figures, hall.present, hall.absent)
-    return 0
+    if args.compare:
+        return command.compare_peers(args)
+    return command.show_growth(args) if args.growth else command.show_roofline(args)
 
 
 def _measure_here(args: argparse.Namespace) -> int:
@@ -188,18 +151,10 @@ def _measure_here(args: argparse.Namespace) -> int:
     with options.loaded_engine(roomy) as engine:
         load_ms = (time.perf_counter() - start) * 1000.0
         loaded_bytes = machine.resident_bytes()
-        with _saying() as say:
+        with reports.saying() as say:
             figures = [measure(engine, n_tokens, runs, say) for n_tokens in CONTEXTS_TOKENS]
-        info = engine.info
         report: dict[str, object] = {
-            "unmask": machine.version(),
-            "machine": asdict(machine.look()),
-            "onnxruntime": next((v for name in machine.RUNTIMES if (v := machine.installed(name))), None),
-            "model": info.name,
-            "quantization": info.quantization,
-            "adapter": info.adapter,
-            "provider": info.provider,
-            "provider_reason": info.provider_reason,
+            **reports.header(engine),
             "runs": runs,
             "load_ms": round(load_ms, 1),
             "memory_loaded_bytes": loaded_bytes,
@@ -283,18 +238,6 @@ def _occurrences(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-@contextlib.contextmanager
-def _saying() -> Iterator[Callable[[str], None]]:
-    """Where to say what is being done: a line on a terminal's stderr, else nowhere."""
-    if not sys.stderr.isatty():
-        yield lambda what: None
-        return
-    from rich.console import Console
-
-    with Console(stderr=True).status("measuring") as status:
-        yield status.update
-
-
 def _peers(text: str) -> tuple[Kind, ...]:
     """An argparse type: kinds of peers."""
     named = [part.strip() for part in text.split(",") if part.strip()]
@@ -303,19 +246,13 @@ def _peers(text: str) -> tuple[Kind, ...]:
     return tuple(kind for kind in KINDS if kind in named)
 
 
-def _console() -> Console:
-    from rich.console import Console
-
-    return Console(file=sys.stdout, highlight=False)
-
-
 def _print(report: dict[str, object], figures: list[Figures]) -> None:
     from rich.markup import escape
 
     from lsp_server.cli import machine
 
     here = machine.look()
-    console = _console()
+    console = reports.console()
     console.print(
         f"[bold]{escape(str(report['model']))}[/], {report['quantization']}, on {report['provider']}"
     )

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from engine import catalog, sources
 from engine.artifact import verify
@@ -25,6 +24,7 @@ from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from export.base import load_model
 from export.model import DenoiserModel
+from export.peer import as_transformers
 from export.reference import TorchModel
 
 pytestmark = [pytest.mark.model, pytest.mark.export, pytest.mark.timeout(900)]
@@ -62,45 +62,6 @@ def onnx_model(artifact: Path) -> OnnxModel:
     return OnnxModel(verify(artifact, full=False), "cpu", 0)
 
 
-def transformers_model(ours: DenoiserModel) -> Qwen2ForCausalLM:
-    """Another project's model over the very same tensors, shared, not copied."""
-    c = ours.config
-    config = Qwen2Config(
-        vocab_size=c.n_vocab,
-        hidden_size=c.n_hidden,
-        intermediate_size=c.n_ffn,
-        num_hidden_layers=c.n_layers,
-        num_attention_heads=c.n_heads,
-        num_key_value_heads=c.n_kv_heads,
-        rope_parameters={"rope_type": "default", "rope_theta": c.rope_base},
-        rms_norm_eps=c.norm_eps,
-        tie_word_embeddings=False,
-    )
-    kv = c.n_kv_heads * c.head_dim
-    state = {
-        "model.embed_tokens.weight": ours.embedding.weight,
-        "model.norm.weight": ours.norm.weight,
-        "lm_head.weight": ours.head.weight,
-    }
-    for i, block in enumerate(ours.blocks):
-        layer = f"model.layers.{i}"
-        for kind, tensor in (("weight", block.attn.qkv.weight), ("bias", block.attn.qkv.bias)):
-            for part, piece in zip("qkv", tensor.split([c.n_hidden, kv, kv]), strict=True):
-                state[f"{layer}.self_attn.{part}_proj.{kind}"] = piece
-        gate, up = block.ffn.gate_up.weight.chunk(2)
-        state |= {
-            f"{layer}.self_attn.o_proj.weight": block.attn.output.weight,
-            f"{layer}.input_layernorm.weight": block.attn_norm.weight,
-            f"{layer}.post_attention_layernorm.weight": block.ffn_norm.weight,
-            f"{layer}.mlp.gate_proj.weight": gate,
-            f"{layer}.mlp.up_proj.weight": up,
-            f"{layer}.mlp.down_proj.weight": block.ffn.down.weight,
-        }
-    model = Qwen2ForCausalLM(config)
-    model.load_state_dict(state, assign=True, strict=True)
-    return model.eval()
-
-
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 
@@ -113,7 +74,7 @@ def test_torch_agrees_with_transformers_and_onnx_with_torch(
     cache = ContextCache(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim)
     ours, _ = TorchModel(torch_model, manifest).forward(cache, Rows.causal(ids), range(len(ids)))
     with torch.inference_mode():
-        theirs = transformers_model(torch_model)(torch.tensor([ids])).logits[0].numpy()
+        theirs = as_transformers(torch_model)(torch.tensor([ids])).logits[0].numpy()
     assert relative(ours, theirs) < 1e-4
 
     shipped, _ = onnx_model.forward(cache, Rows.causal(ids), range(len(ids)))

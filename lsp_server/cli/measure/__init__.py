@@ -12,3 +12,6 @@ Kind = Literal["unmask", "llama", "uncached", "transformers"]
 """Kinds of peers; our own are always asked."""
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+COMPARED_LINES = 12
+"""Lines that every peer writes in a comparison by default."""

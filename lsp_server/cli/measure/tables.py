@@ -7,7 +7,9 @@ from itertools import groupby
 from typing import TYPE_CHECKING
 
 from lsp_server.cli.measure.compare import Figures
+from lsp_server.cli.measure.growth import Cost
 from lsp_server.cli.measure.peers import Absent, Peer
+from lsp_server.cli.measure.roofline import Ceilings, Pass
 from lsp_server.cli.measure.workloads import ROWS
 
 if TYPE_CHECKING:
@@ -54,5 +56,39 @@ def print_comparison(
     for peer in peers:
         shown.add_row(peer.name, f"{peer.weights_bytes / 1e6:,.0f}", f"{peer.resident_bytes / 1e6:,.0f}")
     console.print(shown)
-    for one in absent:
-        console.print(f"{one.name}: {one.why}", markup=False, soft_wrap=True)
+    for missing in absent:
+        console.print(f"{missing.name}: {missing.why}", markup=False, soft_wrap=True)
+
+
+def print_growth(console: Console, costs: Sequence[Cost]) -> None:
+    """One line a size."""
+    shown = table("grows", "to", "ms", "ms each", "again ms", "resident MB")
+    for cost in costs:
+        shown.add_row(
+            cost.grows,
+            f"{cost.size:,}",
+            f"{cost.ms:,.0f}",
+            f"{cost.ms_each:,.2f}",
+            "" if cost.again_ms is None else f"{cost.again_ms:,.0f}",
+            f"{cost.resident_bytes / 1e6:,.0f}",
+        )
+    console.print(shown)
+
+
+def print_roofline(console: Console, ceilings: Ceilings, passes: Sequence[Pass]) -> None:
+    """The ceilings, then one line a pass."""
+    console.print(
+        f"this machine: {ceilings.bytes_per_s / 1e9:,.1f} GB/s from memory, "
+        f"{ceilings.products_per_s / 1e9:,.0f} billion int8 products/s"
+    )
+    shown = table("rows in a pass", "ms", "MB read", "billion products", "least ms", "of the ceiling")
+    for one in passes:
+        shown.add_row(
+            str(one.rows),
+            f"{one.ms:,.1f}",
+            f"{one.n_bytes / 1e6:,.0f}",
+            f"{one.products / 1e9:,.2f}",
+            f"{one.least_ms:,.1f}",
+            f"{one.share:.0%}",
+        )
+    console.print(shown)

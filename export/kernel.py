@@ -1,0 +1,34 @@
+"""The small graph that the benchmark measures int8 products with; it ships in ``engine/kernels``."""
+
+from __future__ import annotations
+
+from onnx import TensorProto, helper
+
+from engine.runtime import KERNEL_WIDTH
+
+OPSET = 21
+
+
+def int8_product() -> bytes:
+    """A product of uint8 rows with a square int8 matrix of ones, which folds into a packed weight at load."""
+    width = KERNEL_WIDTH
+    one = helper.make_tensor("one", TensorProto.INT8, [1], [1])
+    nodes = [
+        helper.make_node(
+            "ConstantOfShape",
+            ["shape"],
+            ["ones"],
+            value=one,
+        ),
+        helper.make_node("MatMulInteger", ["rows", "ones"], ["products"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "int8_product",
+        [helper.make_tensor_value_info("rows", TensorProto.UINT8, ["R", width])],
+        [helper.make_tensor_value_info("products", TensorProto.INT32, ["R", width])],
+        [helper.make_tensor("shape", TensorProto.INT64, [2], [width, width])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=10)
+    data: bytes = model.SerializeToString(deterministic=True)
+    return data
