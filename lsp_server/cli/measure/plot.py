@@ -47,7 +47,7 @@ def _bars(panel: Sequence[Figures], y: int) -> Iterator[str]:
         middle = top + BAR / 2
         end, tip = (LABEL + min(ms, whole_ms) * scale for ms in (one.p50_ms, one.p95_ms))
         fill = OURS_FILL if _is_ours(one) else OTHERS_FILL
-        cut = " »" if one.p50_ms > whole_ms else ""
+        cut = "» " if one.p50_ms > whole_ms else ""
         yield (
             f'<text x="{LABEL - 8}" y="{middle + 4:g}" text-anchor="end">{escape(one.peer)}</text>'
             f'<rect x="{LABEL}" y="{top}" width="{end - LABEL:.1f}" height="{BAR}" rx="2" fill="{fill}"/>'
