@@ -27,6 +27,9 @@ from engine.rows import Rows
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
+IN_PLACE = frozenset({CPU})
+"""Providers that read and write the cache where it lies; elsewhere it is copied to the device every pass."""
+
 INVISIBLE = np.float32(-np.inf)
 """Added to an attention score that must not count."""
 
@@ -104,6 +107,8 @@ class OnnxModel:
             raise BackendError(
                 f"{path.name} has {len(self._past_names)} cache inputs", "Pull the model again."
             )
+        self._in_place = self.provider.name in IN_PLACE
+        self._bound: tuple[list[FloatArray], ort.IOBinding] = ([], self._session.io_binding())
 
     def forward(
         self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
@@ -111,36 +116,75 @@ class OnnxModel:
         """One pass over rows that follow a cache.
 
         Args:
-            cache: the context; its buffers may grow, its entries are read only.
+            cache: the context; its buffers may grow, its entries are read only, what lies behind them is
+                written over.
             rows: the new rows, ``n_new`` of them; none may be gated where the model has no adapter.
             wanted: which rows' logits are wanted.
 
         Returns:
             logits ``[len(wanted), n_vocab]``, and the new cache entries, one ``[n_heads, n_new, head_dim]``
-            per cache array.
+            per cache array, good until the next pass over this cache.
 
         Raises:
             BackendError: the run failed (out of memory, a lost device).
         """
         n_past = len(cache.ids)
         cache.reserve(len(rows))
-        feeds: dict[str, npt.NDArray[np.generic]] = {
+        inputs: dict[str, npt.NDArray[np.generic]] = {
             "ids": rows.ids,
             "positions": n_past + rows.offsets,
             "bias": visibility(n_past, cache.capacity, rows.sees),
-            "columns": n_past + np.arange(len(rows), dtype=np.int64),
+            "places": places(self.manifest.n_kv_heads, n_past, len(rows)),
             "logit_rows": np.asarray(wanted, dtype=np.int64),
         }
         if self.manifest.adapter:
-            feeds["gate"] = rows.gated.astype(np.float32)[:, None]
-        feeds |= zip(self._past_names, cache.arrays, strict=True)
+            inputs["canvas_rows"] = np.flatnonzero(rows.gated)[:, None]
         try:
-            logits, *new = self._session.run(None, feeds)
+            if self._in_place:
+                logits = self._run_in_place(cache, inputs, len(wanted))
+                return logits, [array[:, n_past : n_past + len(rows)] for array in cache.arrays]
+            new_names = [name.replace("past_", "new_") for name in self._past_names]
+            inputs |= zip(self._past_names, cache.arrays, strict=True)
+            logits, *new = self._session.run(["logits", *new_names], inputs)
         except Exception as error:  # the library raises many kinds
             raise BackendError(
                 f"ONNX Runtime failed in a pass of {len(rows)} rows ({error})", _REMEDY
             ) from error
         return logits, new
+
+    def _run_in_place(
+        self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]], n_wanted: int
+    ) -> FloatArray:
+        """A pass that writes its new entries behind the cache's own; no buffer is copied."""
+        binding = self._binding(cache)
+        for name, array in inputs.items():
+            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        logits = np.empty((n_wanted, self.manifest.n_vocab), dtype=np.float32)
+        binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
+        self._session.run_with_iobinding(binding)
+        return logits
+
+    def _binding(self, cache: ContextCache) -> ort.IOBinding:
+        """What binds a cache's buffers as inputs and, in the same memory, as outputs."""
+        arrays, binding = self._bound
+        if [id(array) for array in arrays] != [id(array) for array in cache.arrays]:
+            binding = self._session.io_binding()
+            for name, array in zip(self._past_names, cache.arrays, strict=True):
+                where = ("cpu", 0, array.dtype, array.shape, array.ctypes.data)
+                binding.bind_input(name, *where)
+                binding.bind_output(name.replace("past_", "all_"), *where)
+            self._bound = (list(cache.arrays), binding)
+        return binding
+
+
+def places(n_heads: int, n_past: int, n_new: int) -> IntArray:
+    """Where new entries go in a buffer ``[n_heads, capacity, head_dim]``: head and column of each.
+
+    Returns:
+        ``[n_heads, n_new, 2]``.
+    """
+    heads, columns = np.meshgrid(np.arange(n_heads), n_past + np.arange(n_new), indexing="ij")
+    return np.stack([heads, columns], axis=-1)
 
 
 def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> FloatArray:

@@ -25,6 +25,7 @@ from engine.types import CancelToken
 from export.adapter import ADAPTER_FILE, read_adapter
 from export.base import GgufBase, weight_sources
 from export.config import ModelConfig
+from export.in_place import adapt_canvas_rows_alone, write_caches_in_place
 from export.quantize import StoredTensor, WeightBinder, plan_weights
 from export.to_onnx import export_graph
 from export.transitions import TRANSITIONS_FILE
@@ -128,6 +129,8 @@ def write_graph(config: ModelConfig, plan: dict[str, StoredTensor], tied: dict[s
     """Export the architecture and bind it to a plan of ``weights.bin``."""
     model = export_graph(config)
     WeightBinder(model, plan, WEIGHTS_FILE, tied).bind()
+    write_caches_in_place(model)
+    adapt_canvas_rows_alone(model)
     strip_provenance(model)
     ir.save(model, str(path))
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from engine.errors import UsageError
 from engine.types import FillRequest, FillResult
 from lsp_server.cli import options
-from lsp_server.cli.measure import COMPARED_LINES, KINDS, Kind, reports
+from lsp_server.cli.measure import COMPARED_LINES, KINDS, OCCASIONS, reports
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -111,7 +111,15 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     what.add_argument("--growth", action="store_true", help="as context, canvas and holes grow")
     what.add_argument("--roofline", action="store_true", help="passes beside what this machine can do")
     group = parser.add_argument_group("with --compare")
-    group.add_argument("--peers", type=_peers, metavar="KIND,…", help=f"only these: {', '.join(KINDS)}")
+    group.add_argument(
+        "--peers", type=_some_of(KINDS), metavar="KIND,…", help=f"only these: {', '.join(KINDS)}"
+    )
+    group.add_argument(
+        "--occasions",
+        type=_some_of(OCCASIONS),
+        metavar="NAME,…",
+        help=f"only these: {', '.join(OCCASIONS)}",
+    )
     group.add_argument(
         "--cases", type=Path, metavar="FILE", help="lines from an infilling set in place of shipped texts"
     )
@@ -125,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UsageError: an option of a comparison, but no comparison.
     """
-    for option in ("peers", "cases", "plot"):
+    for option in ("peers", "occasions", "cases", "plot"):
         if getattr(args, option) is not None and not args.compare:
             raise UsageError(f"--{option} belongs to a comparison", "Add --compare.")
     if not (args.compare or args.growth or args.roofline):
@@ -238,12 +246,18 @@ def _occurrences(text: str, part: str) -> Iterator[int]:
         at = text.find(part, at + 1)
 
 
-def _peers(text: str) -> tuple[Kind, ...]:
-    """An argparse type: kinds of peers."""
-    named = [part.strip() for part in text.split(",") if part.strip()]
-    if not named or any(name not in KINDS for name in named):
-        raise argparse.ArgumentTypeError(f"{text!r} must be some of {', '.join(KINDS)}, separated by commas")
-    return tuple(kind for kind in KINDS if kind in named)
+def _some_of(names: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
+    """An argparse type: some of these, separated by commas."""
+
+    def parse(text: str) -> tuple[str, ...]:
+        named = [part.strip() for part in text.split(",") if part.strip()]
+        if not named or any(name not in names for name in named):
+            raise argparse.ArgumentTypeError(
+                f"{text!r} must be some of {', '.join(names)}, separated by commas"
+            )
+        return tuple(named)
+
+    return parse
 
 
 def _print(report: dict[str, object], figures: list[Figures]) -> None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
+from engine import runtime
 from engine.artifact import load_manifest
 from engine.assemble import assemble
 from engine.cache import ContextCache
@@ -245,6 +246,36 @@ def test_rows_of_the_base_are_the_same_to_the_bit_whatever_is_in_the_pass(tiny_a
             for piece in (1, 3, n):
                 assert (logits(cached, piece, groups) == alone[cached:]).all(), (cached, groups, piece)
     assert (logits(6, 6, [], room=1000) == alone[6:]).all()
+
+
+def test_a_pass_writes_its_entries_behind_the_cache_and_copies_no_buffer(tiny_adapted: TinyModel) -> None:
+    onnx, cache = OnnxModel(tiny_adapted.manifest, "cpu", 1), new_cache(tiny_adapted)
+    cache.append(IDS[:6], onnx.forward(cache, Rows.causal(IDS[:6]), [])[1])
+    before = [array.copy() for array in cache.arrays]
+    _, new = onnx.forward(cache, Rows.drafting(IDS[6:9], [(3, 2)]), [2])
+    for array, old, entries in zip(cache.arrays, before, new, strict=True):
+        assert np.shares_memory(array, entries) and entries.shape[1] == 5
+        assert (array[:, :6] == old[:, :6]).all() and (array[:, 11:] == old[:, 11:]).all()
+        assert entries.any()
+
+
+def test_where_caches_are_copied_the_result_is_the_same(
+    tiny_adapted: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a GPU, whose memory is another."""
+
+    def told(onnx: OnnxModel) -> list[np.ndarray]:
+        cache, said = new_cache(tiny_adapted), []
+        for ids, groups in ((IDS[:6], []), (IDS[6:8], [(1, 2), (2, 3)]), (IDS[8:], [])):
+            logits, new = onnx.forward(cache, Rows.drafting(ids, groups), range(len(ids)))
+            cache.append(ids, [entries[:, : len(ids)] for entries in new])
+            said += [logits, *(array[:, : len(cache.ids)].copy() for array in cache.arrays)]
+        return said
+
+    in_place = told(OnnxModel(tiny_adapted.manifest, "cpu", 1))
+    monkeypatch.setattr(runtime, "IN_PLACE", frozenset[str]())
+    for ours, theirs in zip(in_place, told(OnnxModel(tiny_adapted.manifest, "cpu", 1)), strict=True):
+        assert (ours == theirs).all()
 
 
 class Prompted(CanvasDenoiser):

@@ -20,7 +20,7 @@ from engine.engine import Engine, open_denoiser
 from engine.fake import FakeDenoiser
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken, EditRequest, FillRequest
-from lsp_server.cli.measure import compare, growth, plot, roofline, workloads
+from lsp_server.cli.measure import OCCASIONS, compare, growth, plot, roofline, workloads
 from lsp_server.cli.measure.compare import Figures, Sample
 from lsp_server.cli.measure.greedy import COPYING, GreedyDenoiser
 from lsp_server.cli.measure.peers import BASE, OURS, Hall, Peer, Uncached
@@ -124,7 +124,7 @@ def test_everybody_is_asked_the_same_in_turn_and_cold() -> None:
         engine.name = name  # type: ignore[attr-defined]
         people.append(Peer(name, engine, 0, 0, most_cases=1 if name == "slow" else None))
     lines = [workloads.Line(f"a{n} = ", "\n", "bc") for n in range(3)]
-    work = workloads.Workload("line", "", tuple(map(workloads.line_case, lines)))
+    work = workloads.Workload("line", tuple(map(workloads.line_case, lines)))
     figures = compare.compare(people, [work], nobody)
     firsts = [name for name, request in asked if request is None]
     assert firsts == [OURS, BASE, "slow", BASE, OURS, OURS, BASE]
@@ -164,9 +164,9 @@ def test_the_lines_of_a_set(tmp_path: Path) -> None:
 
 
 def test_shipped_texts_are_code_with_what_is_missing_left_out() -> None:
-    works = {work.name: work for work in workloads.workloads(12, None)}
+    works = {work.name: work for work in workloads.workloads(OCCASIONS, 12, None)}
     assert [len(work.cases) for work in works.values()] == [12, 4, 4, 1]
-    for case in works["three holes"].cases:
+    for case in works["holes"].cases:
         (step,) = case
         assert isinstance(step.request, FillRequest) and step.request.n_holes == 3
         whole = "".join(part or "" for part in step.request.segments)

@@ -13,5 +13,10 @@ Kind = Literal["unmask", "llama", "uncached", "transformers"]
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
+Occasion = Literal["line", "body", "holes", "rewrite"]
+"""What peers are asked: see ``workloads``."""
+
+OCCASIONS: tuple[Occasion, ...] = get_args(Occasion)
+
 COMPARED_LINES = 12
 """Lines that every peer writes in a comparison by default."""

@@ -16,6 +16,7 @@ from lsp_server.cli import machine, options
 from lsp_server.cli.measure import (
     COMPARED_LINES,
     KINDS,
+    OCCASIONS,
     compare,
     growth,
     peers,
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 def compare_peers(args: argparse.Namespace) -> int:
     """Ask every peer the same and report."""
     settings = options.load_settings(args)
-    works = workloads.workloads(args.runs or COMPARED_LINES, args.cases)
+    works = workloads.workloads(args.occasions or OCCASIONS, args.runs or COMPARED_LINES, args.cases)
     with peers.Hall(settings.engine) as hall:
         with FirstUse() as first_use:
             hall.open_ours(first_use)

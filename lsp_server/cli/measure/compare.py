@@ -83,17 +83,15 @@ def compare(peers: Sequence[Peer], works: Sequence[Workload], say: Callable[[str
         say: told what is being done.
     """
     samples: Samples = defaultdict(dict)
-    for number in range(max(len(work.cases) for work in works)):
-        for work in works:
-            if number >= len(work.cases):
-                continue
+    for work in works:
+        for number, case in enumerate(work.cases):
             for peer in rotated(peers, number):
                 if peer.most_cases is not None and (work.long or number >= peer.most_cases):
                     continue
                 say(f"{work.name} {number + 1} of {len(work.cases)}: {peer.name}")
                 time.sleep(PAUSE_SECONDS)
                 peer.engine.forget()
-                for step in work.cases[number]:
+                for step in case:
                     sample = ask(peer, step.request)
                     if step.row is not None:
                         samples[step.row, peer.name][number] = sample

@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import gzip
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from importlib import resources
 from itertools import pairwise
@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from engine.errors import UsageError
 from engine.types import EditRequest, FillRequest
+from lsp_server.cli.measure import Occasion
 
 Request = FillRequest | EditRequest
 
@@ -62,14 +63,12 @@ class Workload:
     """One way of working, a number of times.
 
     Attributes:
-        name: in a word.
-        about: what happens, for people.
+        name: of the occasion.
         cases: each the steps of one occasion, asked in order with nothing cached at the first.
         long: whether a peer that computes everything anew at every step would take minutes.
     """
 
-    name: str
-    about: str
+    name: Occasion
     cases: tuple[tuple[Step, ...], ...]
     long: bool = False
 
@@ -89,31 +88,35 @@ ROWS = {
     AGAIN: "the same line again, its context cached",
     TYPED: "the same line after one more typed character",
     "body": f"a body of up to {BODY_TOKENS} tokens, its context cached",
-    "three holes": "three expressions of one function, nothing cached",
+    "holes": "three expressions of one function, nothing cached",
     "rewrite": f"a file of {REWRITE_LINES} lines restyled, nothing cached",
 }
 """The rows of the table, and what happens in each."""
 
 
-def workloads(n_cases: int, problems: Path | None) -> tuple[Workload, ...]:
-    """Everything that is measured.
+def workloads(occasions: Sequence[Occasion], n_lines: int, problems: Path | None) -> list[Workload]:
+    """What is measured.
 
     Args:
-        n_cases: single lines; a third as many bodies and functions with three holes, and one rewrite.
+        occasions: which.
+        n_lines: lines that are written; a third as many bodies and functions with three holes, one rewrite.
         problems: an infilling set (gzip JSON Lines with ``prompt``, ``suffix``, ``canonical_solution``) that
-            the single lines are taken from; None for shipped texts.
+            the lines are taken from; None for shipped texts.
 
     Raises:
         UsageError: the set cannot be read.
     """
-    found = list(_own_lines()) if problems is None else read_lines(problems)
-    some = max(1, n_cases // 3)
-    return (
-        Workload("line", "one line is written", tuple(line_case(line) for line in evenly(found, n_cases))),
-        Workload("body", ROWS["body"], tuple(evenly(list(_bodies()), some)), long=True),
-        Workload("three holes", ROWS["three holes"], tuple(evenly(list(_three_holes()), some)), long=True),
-        Workload("rewrite", ROWS["rewrite"], (_rewrite(),), long=True),
-    )
+    some = max(1, n_lines // 3)
+    made: dict[Occasion, Callable[[], Sequence[tuple[Step, ...]]]] = {
+        "line": lambda: [
+            line_case(line)
+            for line in evenly(list(_own_lines()) if problems is None else read_lines(problems), n_lines)
+        ],
+        "body": lambda: evenly(list(_bodies()), some),
+        "holes": lambda: evenly(list(_three_holes()), some),
+        "rewrite": lambda: [_rewrite()],
+    }
+    return [Workload(name, tuple(make()), name != "line") for name, make in made.items() if name in occasions]
 
 
 def evenly(items: Sequence[T], n: int) -> Sequence[T]:
@@ -236,7 +239,7 @@ def _three_holes() -> Iterator[tuple[Step, ...]]:
         ask = FillRequest(
             (*segments, None, after), language="python", single_line=True, max_tokens=MAX_TOKENS
         )
-        yield (Step("three holes", ask),)
+        yield (Step("holes", ask),)
 
 
 def _expressions(node: ast.FunctionDef) -> list[ast.expr]:
