@@ -49,7 +49,7 @@ class Model(Protocol):
     def forward(
         self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
     ) -> tuple[FloatArray, list[FloatArray]]:
-        """See ``engine.runtime.OnnxModel.forward``."""
+        """See ``engine.runtime.OnnxModel.forward``; the entries are good until the next pass."""
 
 
 class CanvasDenoiser:

@@ -14,10 +14,10 @@ import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Encoded, Prediction, Reading, SpecialTokens
+from engine.draft import NO_DRAFT, Draft
 from engine.errors import UsageError
 from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
-from engine.unmask import best_tokens
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -66,17 +66,17 @@ class GreedyDenoiser:
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify what is proposed."""
         cancel.check()
-        ids = [*self._context, *canvas.settled, *canvas.proposed]
-        n_wanted = len(canvas.proposed) + 1
+        draft = canvas.draft
+        assert draft.n_run == len(draft), "one text at a time"
+        ids = [*self._context, *canvas.settled, *draft.tokens]
+        n_wanted = len(draft) + 1
         logits = self._model.logits(ids, min(_common(self._known, ids), len(ids) - n_wanted), n_wanted)
         self._known = ids
         return Prediction(logits, tuple(logits[:0] for _ in masks), 1, n_wanted)
 
-    def draft(
-        self, logits: FloatArray, settled: Sequence[int]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
         """Nothing."""
-        return best_tokens(logits[:0])
+        return NO_DRAFT
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """Not what it is here for.

@@ -19,6 +19,7 @@ from engine import catalog, sources
 from engine.canvas import Canvas
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.denoiser import Denoiser, Encoded, Prediction, Reading
+from engine.draft import Draft
 from engine.engine import Engine, open_denoiser
 from engine.errors import UnmaskError
 from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, Decoding
@@ -101,11 +102,9 @@ class Uncached:
         self._denoiser.encode(self._context, cancel)
         return self._denoiser.predict(canvas, masks, cancel)
 
-    def draft(
-        self, logits: npt.NDArray[np.float32], settled: Sequence[int]
-    ) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
         """See ``Denoiser``."""
-        return self._denoiser.draft(logits, settled)
+        return self._denoiser.draft(logits, settled, worth)
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """See ``Denoiser``."""

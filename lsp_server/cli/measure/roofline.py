@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine.canvas import Canvas
+from engine.draft import Draft
 from engine.types import CancelToken
 
 if TYPE_CHECKING:
@@ -102,8 +103,8 @@ def passes(
     found = []
     for n_rows in ROWS:
         say(f"passes of {n_rows} rows")
-        proposed = list(context[: n_rows - 1])
-        canvas = Canvas.masked(max(n_rows, 1)).propose(proposed, [1.0] * len(proposed))
+        draft = Draft.run(context[: n_rows - 1], [1.0] * (n_rows - 1))
+        canvas = Canvas.masked(n_rows).propose(draft)
         denoiser.encode(context, cancel)
         times = []
         for _ in range(RUNS + 1):
