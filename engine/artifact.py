@@ -20,7 +20,7 @@ from engine.errors import ArtifactError, IntegrityError
 from engine.schedule import DecodeRule
 from engine.types import Progress, ProgressListener
 
-SCHEMA = 3
+SCHEMA = 2
 MANIFEST_FILE = "manifest.json"
 ADAPTER_SOURCE = "adapter/"
 """Prefix of the sources that are tensors of the adapter."""

@@ -102,12 +102,13 @@ class OnnxModel:
             if device == "cuda":
                 raise BackendError("ONNX Runtime could not start CUDA", _REMEDY)
             self.provider = Provider(used, "the CUDA provider did not start (its libraries are missing)")
+        self._inputs = {i.name for i in self._session.get_inputs()}
         self._past_names = [i.name for i in self._session.get_inputs() if i.name.startswith("past_")]
         if len(self._past_names) != 2 * manifest.n_layers:
             raise BackendError(
                 f"{path.name} has {len(self._past_names)} cache inputs", "Pull the model again."
             )
-        self._in_place = self.provider.name in IN_PLACE
+        self._in_place = self.provider.name in IN_PLACE and "places" in self._inputs
         self._bound: tuple[list[FloatArray], ort.IOBinding] = ([], self._session.io_binding())
 
     def forward(
@@ -134,11 +135,16 @@ class OnnxModel:
             "ids": rows.ids,
             "positions": n_past + rows.offsets,
             "bias": visibility(n_past, cache.capacity, rows.sees),
-            "places": places(self.manifest.n_kv_heads, n_past, len(rows)),
             "logit_rows": np.asarray(wanted, dtype=np.int64),
         }
-        if self.manifest.adapter:
+        if "places" in self._inputs:
+            inputs["places"] = places(self.manifest.n_kv_heads, n_past, len(rows))
+        else:
+            inputs["columns"] = n_past + np.arange(len(rows), dtype=np.int64)
+        if "canvas_rows" in self._inputs:
             inputs["canvas_rows"] = np.flatnonzero(rows.gated)[:, None]
+        if "gate" in self._inputs:
+            inputs["gate"] = rows.gated.astype(np.float32)[:, None]
         try:
             if self._in_place:
                 logits = self._run_in_place(cache, inputs, len(wanted))

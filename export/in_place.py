@@ -17,11 +17,14 @@ def write_caches_in_place(model: ir.Model) -> None:
     """Give every buffer out as a whole, with the new rows where ``places`` says.
 
     ``columns [S]`` becomes ``places [n_kv_heads, S, 2]``: head and column of every new entry, so that rows
-    are copied as such.
+    are copied as such. A model whose layers differ in their heads is left as it is.
     """
     graph = model.graph
     scatters = [node for node in graph if node.op_type == "ScatterElements"]
-    places = _input("places", [_past(scatters[0]).shape[0], "S", 2])  # type: ignore[index]
+    n_heads = {shape[0] for node in scatters if (shape := _past(node).shape) is not None}
+    if len(n_heads) != 1:
+        return
+    places = _input("places", [*n_heads, "S", 2])
     for node in scatters:
         past, new = _past(node), node.inputs[2]
         written = ir.node("ScatterND", [past, places, new], name=node.name)
@@ -36,24 +39,34 @@ def adapt_canvas_rows_alone(model: ir.Model) -> None:
     """Run the adapter on the rows that ``canvas_rows [G, 1]`` names, in place of all rows and a gate."""
     graph = model.graph
     gate = next((value for value in graph.inputs if value.name == "gate"), None)
-    if gate is None:
+    closed = [] if gate is None else [node for node, _ in gate.uses()]
+    deltas = [delta for node in closed if (delta := _delta(node)) is not None]
+    if not deltas or len(deltas) < len(closed):  # no adapter, or a gate that does something else as well
         return
     rows = _input("canvas_rows", ["G", 1])
-    for closed in [node for node, _ in gate.uses()]:
-        down = closed.inputs[0].producer() if closed.inputs[1] is gate else closed.inputs[1].producer()  # type: ignore[union-attr]
-        ((up, _),) = closed.outputs[0].uses()
-        ((total, at),) = up.outputs[0].uses()
-        assert down is not None and total.op_type == "Add", closed.name
+    for down, gated, up, total in deltas:
         own = ir.node("GatherND", [down.inputs[0], rows])
         graph.insert_before(down, own)
         down.replace_input_with(0, own.outputs[0])
         up.replace_input_with(0, down.outputs[0])
         for value in (own.outputs[0], down.outputs[0], up.outputs[0]):
             value.shape = None  # it has as many rows as the canvas now
-        added = ir.node("ScatterND", [total.inputs[1 - at], rows, up.outputs[0]], {"reduction": "add"})
-        _put(graph, total, added)
-        graph.remove(closed, safe=True)
+        (base,) = (value for value in total.inputs if value is not up.outputs[0])
+        _put(graph, total, ir.node("ScatterND", [base, rows, up.outputs[0]], {"reduction": "add"}))
+        graph.remove(gated, safe=True)
     _exchange(model, "gate", rows)
+
+
+def _delta(gated: ir.Node) -> tuple[ir.Node, ir.Node, ir.Node, ir.Node] | None:
+    """The four nodes of a gated low-rank delta, by the one that multiplies with the gate."""
+    down = next((node for value in gated.inputs if value and (node := value.producer())), None)
+    ups = [node for node, _ in gated.outputs[0].uses()]
+    if gated.op_type != "Mul" or down is None or len(ups) != 1:
+        return None
+    totals = [node for node, _ in ups[0].outputs[0].uses()]
+    if len(totals) != 1 or totals[0].op_type != "Add":
+        return None
+    return down, gated, ups[0], totals[0]
 
 
 def _past(scatter: ir.Node) -> ir.Value:

@@ -61,7 +61,7 @@ def test_a_good_artifact_runs(copy: Path) -> None:
         (lambda d: d["weights"].update(sha256="short"), "not a sha256"),
         (lambda d: d.update(canvas_slots=0), "canvas_slots is 0"),
         (lambda d: d.update(name="../x"), "is not a name"),
-        (lambda d: d.update(schema=1), "schema 1; this version reads 3"),
+        (lambda d: d.update(schema=1), "schema 1; this version reads 2"),
         (lambda d: d.pop("decode"), "decode is missing"),
         (lambda d: d["decode"].update(agreement=[0.5, 1.5]), "decode.agreement holds 1.5"),
         (lambda d: d["decode"].update(agreement=["x"]), "decode.agreement is a str"),
