@@ -78,8 +78,8 @@ class TransformersModel:
 
     def logits(self, ids: Sequence[int], n_known: int, n_wanted: int) -> npt.NDArray[np.float32]:
         """What the last ``n_wanted`` tokens of a text say of their next ones ``[n_wanted, n_vocab]``."""
-        if n_known < self._cache.get_seq_length():
-            self._cache.crop(n_known)
+        if surplus := self._cache.get_seq_length() - n_known:
+            self._cache.crop(-surplus)
         with torch.inference_mode():
             said = self._model(
                 torch.tensor([ids[n_known:]]), past_key_values=self._cache, logits_to_keep=n_wanted

@@ -16,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine import catalog, sources
+from engine.artifact import Manifest, load_manifest
 from engine.canvas import Canvas
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.denoiser import Denoiser, Encoded, Prediction, Reading
 from engine.draft import Draft
 from engine.engine import Engine, open_denoiser
-from engine.errors import UnmaskError
+from engine.errors import UnmaskError, UsageError
 from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, Decoding
 from engine.store import ModelStore
 from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
@@ -158,7 +159,8 @@ class Hall:
         before = machine.resident_bytes()
         self._denoiser, self._codec = open_denoiser(self._config, progress=progress)
         self._stack.callback(self._denoiser.close)
-        n_bytes = self._own_bytes()
+        self._manifest = self._own_manifest()
+        n_bytes = self._manifest.weights.n_bytes if self._manifest else 0
         engines = {how: self._engine(self._denoiser, how) for how in DECODINGS}
         warm_up(engines["parallel"])
         taken = machine.resident_bytes() - before
@@ -220,7 +222,7 @@ class Hall:
             path = self._base_file()
             say("loading transformers")
             info = ModelInfo("transformers", "bf16", "torch", "bfloat16", None, self._denoiser.info.n_vocab)
-            n_bytes = 2 * catalog.lookup(self._config.model).parameters
+            n_bytes = 2 * self._base().parameters
             rules = {"transformers, bfloat16": LEFT_TO_RIGHT}
             self._open_greedy(
                 lambda: TransformersModel(path, self._threads), info, rules, n_bytes, SLOW_CASES
@@ -255,28 +257,38 @@ class Hall:
         except UnmaskError as error:
             self.absent.append(Absent(name, str(error)))
 
-    def _base_file(self) -> Path:
-        """The GGUF of our own model's base.
+    def _base(self) -> catalog.BaseModel:
+        """The base of our own model.
 
         Raises:
-            ModelError: it cannot be had.
+            UsageError: it has none.
+            ModelError: it is not one that can be had.
+        """
+        if self._manifest is None:
+            raise UsageError("the fake model has no base weights to compare with")
+        return catalog.lookup(self._manifest.base_name)
+
+    def _base_file(self) -> Path:
+        """Its GGUF.
+
+        Raises:
+            UsageError, ModelError: see ``_base``.
         """
         config = self._config
         return sources.pull(
-            catalog.lookup(config.model),
+            self._base(),
             ModelStore(config.cache_dir),
             order=config.sources,
             base_file=config.base_file,
             offline=config.offline,
         )
 
-    def _own_bytes(self) -> int:
+    def _own_manifest(self) -> Manifest | None:
         if self._config.model.partition(":")[0] == FAKE_MODEL:
-            return 0
-        from engine.artifact import load_manifest
+            return None
         from engine.loading import find_artifact
 
-        return load_manifest(find_artifact(self._config)).weights.n_bytes
+        return load_manifest(find_artifact(self._config))
 
 
 def warm_up(engine: Engine) -> None:
