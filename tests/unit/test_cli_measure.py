@@ -18,11 +18,11 @@ from engine.config import EngineConfig
 from engine.denoiser import Encoded
 from engine.engine import Engine, open_denoiser
 from engine.fake import FakeDenoiser
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.schedule import Decoding
 from engine.types import CancelToken, EditRequest, FillRequest
 from lsp_server.cli.measure import OCCASIONS, compare, growth, plot, roofline, workloads
 from lsp_server.cli.measure.compare import Figures, Sample
-from lsp_server.cli.measure.greedy import COPYING, GreedyDenoiser
+from lsp_server.cli.measure.greedy import GreedyDenoiser
 from lsp_server.cli.measure.peers import BASE, OURS, Hall, Peer, Uncached
 from tests.unit.conftest import Unmask
 
@@ -52,7 +52,7 @@ class Spelled:
         """Nothing to release."""
 
 
-def greedy(answer: str, rule: DecodeRule, request: FillRequest) -> tuple[Engine, Spelled]:
+def greedy(answer: str, how: Decoding, request: FillRequest) -> tuple[Engine, Spelled]:
     """An engine over a runtime that answers a request so."""
     fake = FakeDenoiser()
     before, _, after = request.segments
@@ -61,15 +61,15 @@ def greedy(answer: str, rule: DecodeRule, request: FillRequest) -> tuple[Engine,
     context += [fake.special.fim_middle, *fake.codec.encode(before + answer)]
     text = [*context, *[min(fake.special.end)] * 40]
     model = Spelled(text, fake.codec.n_vocab)
-    denoiser = GreedyDenoiser(model, fake.info, fake.special, rule, fake.canvas_slots)
-    return Engine(denoiser, fake.codec, 1024, "lossless"), model
+    denoiser = GreedyDenoiser(model, fake.info, fake.special, fake.canvas_slots)
+    return Engine(denoiser, fake.codec, 1024, how), model
 
 
 ASK = FillRequest(("spam = eggs\nspam = ", None, "\n"), "python", single_line=True, heal=False)
 
 
 def test_a_greedy_peer_computes_what_it_lacks_and_one_token_a_pass() -> None:
-    engine, model = greedy("eggs", LEFT_TO_RIGHT, ASK)
+    engine, model = greedy("eggs", "left_to_right", ASK)
     first, again = engine.fill(ASK), engine.fill(ASK)
     assert first.fills == again.fills == ("eggs",)
     n_context = first.context_tokens
@@ -79,7 +79,7 @@ def test_a_greedy_peer_computes_what_it_lacks_and_one_token_a_pass() -> None:
 
 
 def test_a_copying_peer_gives_the_same_text_in_fewer_passes() -> None:
-    plain, copied = greedy("eggs", LEFT_TO_RIGHT, ASK), greedy("eggs", COPYING, ASK)
+    plain, copied = greedy("eggs", "left_to_right", ASK), greedy("eggs", "lossless", ASK)
     results = plain[0].fill(ASK), copied[0].fill(ASK)
     assert results[0].fills == results[1].fills == ("eggs",)
     assert results[1].forwards < results[0].forwards

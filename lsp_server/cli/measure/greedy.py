@@ -22,7 +22,8 @@ from engine.types import CancelToken, ModelInfo
 FloatArray = npt.NDArray[np.float32]
 
 COPYING = DecodeRule(agreement=(0.0,), row_worth=0.25)
-"""Proposes what stands in the text already where the last tokens agree, and drafts nothing else."""
+"""Proposes what stands in the text already where the last tokens agree, and drafts nothing else: prompt lookup.
+Decoded left to right, not even that."""
 
 
 class NextToken(Protocol):
@@ -46,15 +47,14 @@ class GreedyDenoiser:
         model: what computes.
         info: what it is.
         special: ids of the vocabulary, which is that of our own model.
-        rule: ``LEFT_TO_RIGHT`` or ``COPYING``.
         canvas_slots: slots of a new canvas.
     """
 
-    def __init__(
-        self, model: NextToken, info: ModelInfo, special: SpecialTokens, rule: DecodeRule, canvas_slots: int
-    ) -> None:
+    rule = COPYING
+
+    def __init__(self, model: NextToken, info: ModelInfo, special: SpecialTokens, canvas_slots: int) -> None:
         self._model = model
-        self.info, self.special, self.rule, self.canvas_slots = info, special, rule, canvas_slots
+        self.info, self.special, self.canvas_slots = info, special, canvas_slots
         self._known: list[int] = []
         self._context: list[int] = []
 

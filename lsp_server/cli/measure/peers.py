@@ -23,12 +23,12 @@ from engine.denoiser import Denoiser, Encoded, Prediction, Reading
 from engine.draft import Draft
 from engine.engine import Engine, open_denoiser
 from engine.errors import UnmaskError, UsageError
-from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, Decoding
+from engine.schedule import DECODINGS, Decoding
 from engine.store import ModelStore
 from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
 from lsp_server.cli import machine
 from lsp_server.cli.measure import Kind
-from lsp_server.cli.measure.greedy import COPYING, GreedyDenoiser, NextToken
+from lsp_server.cli.measure.greedy import GreedyDenoiser, NextToken
 
 OURS = "Unmask, parallel"
 """The peer that the others are compared with."""
@@ -175,7 +175,7 @@ class Hall:
             say: told what is being done.
         """
         if "uncached" in kinds:
-            engine, ours = self._engine(Uncached(self._denoiser)), self.present[0]
+            engine, ours = self._engine(Uncached(self._denoiser), "lossless"), self.present[0]
             self.present.append(
                 Peer("naive loop, no cache", engine, ours.weights_bytes, ours.resident_bytes, SLOW_CASES)
             )
@@ -184,7 +184,7 @@ class Hall:
         if "transformers" in kinds:
             self._open_transformers(say)
 
-    def _engine(self, denoiser: Denoiser, how: Decoding = "lossless") -> Engine:
+    def _engine(self, denoiser: Denoiser, how: Decoding) -> Engine:
         return Engine(denoiser, self._codec, self._config.context_tokens, how)
 
     def _open_llama(self, say: Callable[[str], None]) -> None:
@@ -207,10 +207,10 @@ class Hall:
                 info = ModelInfo(
                     "llama.cpp", kind, "llama.cpp", llama.features(), None, self._denoiser.info.n_vocab
                 )
-                rules = {f"llama.cpp {kind}": LEFT_TO_RIGHT}
+                modes: dict[str, Decoding] = {f"llama.cpp {kind}": "left_to_right"}
                 if kind == LLAMA_COPYING:
-                    rules[f"llama.cpp {kind}, prompt lookup"] = COPYING
-                self._open_greedy(load, info, rules, n_bytes)
+                    modes[f"llama.cpp {kind}, prompt lookup"] = "lossless"
+                self._open_greedy(load, info, modes, n_bytes)
 
     def _open_transformers(self, say: Callable[[str], None]) -> None:
         try:
@@ -223,28 +223,26 @@ class Hall:
             say("loading transformers")
             info = ModelInfo("transformers", "bf16", "torch", "bfloat16", None, self._denoiser.info.n_vocab)
             n_bytes = 2 * self._base().parameters
-            rules = {"transformers, bfloat16": LEFT_TO_RIGHT}
+            modes: dict[str, Decoding] = {"transformers, bfloat16": "left_to_right"}
             self._open_greedy(
-                lambda: TransformersModel(path, self._threads), info, rules, n_bytes, SLOW_CASES
+                lambda: TransformersModel(path, self._threads), info, modes, n_bytes, SLOW_CASES
             )
 
     def _open_greedy(
         self,
         load: Callable[[], NextToken],
         info: ModelInfo,
-        rules: dict[str, DecodeRule],
+        modes: dict[str, Decoding],
         n_bytes: int,
         most_cases: int | None = None,
     ) -> None:
-        """One model, and a peer for each rule it is decoded by."""
+        """One model, and a peer for each way it is decoded."""
         before = machine.resident_bytes()
         model = load()
         self._stack.callback(model.close)
         like = self._denoiser
-        engines = {
-            name: self._engine(GreedyDenoiser(model, info, like.special, rule, like.canvas_slots))
-            for name, rule in rules.items()
-        }
+        denoiser = GreedyDenoiser(model, info, like.special, like.canvas_slots)
+        engines = {name: self._engine(denoiser, how) for name, how in modes.items()}
         warm_up(next(iter(engines.values())))
         taken = machine.resident_bytes() - before
         self.present += [Peer(name, engine, n_bytes, taken, most_cases) for name, engine in engines.items()]
