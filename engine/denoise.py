@@ -23,7 +23,7 @@ from engine.schedule import DecodeRule, expected_run, plan_masks, worth_verifyin
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
-from engine.verify import is_close, probability, stands
+from engine.verify import chances_of, is_close, stands
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -196,7 +196,7 @@ class _Settling:
                 followed = max(standing, key=lambda child: allowed[draft.tokens[child]])
                 if draft.tokens[followed] != token:
                     token = draft.tokens[followed]
-                    probable = probability(allowed, token)
+                    (probable,) = chances_of(allowed, [token])
             self._doubts += _doubts(allowed, len(self.canvas.settled), token)
             self._settle(token, probable)
             if self.stopped is not None or not standing:
@@ -309,7 +309,11 @@ def _doubts(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Do
     others[settled] = -np.inf
     near = np.flatnonzero(others >= -MAX_DOUBT_NATS)
     best = near[np.argsort(-others[near], kind="stable")[:N_DOUBTS]]
-    return [Doubt(slot, int(token), float(-others[token]), probability(logits, int(token))) for token in best]
+    chances = chances_of(logits, best)
+    return [
+        Doubt(slot, int(token), float(-others[token]), chance)
+        for token, chance in zip(best, chances, strict=True)
+    ]
 
 
 def _n_heal_tokens(tokens: list[int], codec: TokenCodec, heal: bytes) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -39,7 +41,10 @@ def is_close(logits: FloatArray) -> bool:
     return bool(first - second < CLOSE_CALL)
 
 
-def probability(logits: FloatArray, token: int) -> float:
-    """Softmax probability of a token in one row of logits ``[n_vocab]``."""
+def chances_of(logits: FloatArray, tokens: Sequence[int] | npt.NDArray[np.int64]) -> list[float]:
+    """Softmax probabilities of some tokens in one row of logits ``[n_vocab]``."""
+    if not len(tokens):
+        return []
     top = logits.max()
-    return float(np.exp(logits[token] - top) / np.exp(logits - top).sum())
+    whole = np.exp(logits - top).sum()
+    return [float(np.exp(logits[token] - top) / whole) for token in tokens]

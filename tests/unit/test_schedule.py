@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.draft import NO_DRAFT, SETTLED, Draft
 from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, expected_run, plan_masks, worth_verifying
-from engine.verify import probability, stands
+from engine.verify import chances_of, stands
 
 PARALLEL = DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.25, plausible=0.5, sure=0.9)
 
@@ -111,7 +111,6 @@ def test_an_equal_of_the_bases_choice_does_not_stand_where_nothing_else_may() ->
     assert not stands(np.array([1.0, 1.0], dtype=np.float32), 1, 0, DecodeRule(plausible=1.0))
 
 
-def test_probability_is_the_softmax() -> None:
-    assert [probability(LOGITS + 1000, token) for token in range(4)] == pytest.approx(
-        [0.5, 0.3, 0.15, 0.05], rel=1e-3
-    )
+def test_chances_are_the_softmax() -> None:
+    assert chances_of(LOGITS + 1000, np.arange(4)) == pytest.approx([0.5, 0.3, 0.15, 0.05], rel=1e-3)
+    assert chances_of(LOGITS, []) == []
