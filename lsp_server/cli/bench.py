@@ -35,7 +35,11 @@ MOST_CUTS = 6
 DESCRIPTION = """\
 Measure this machine with contexts of 200 and of 1,000 tokens cut from real code: cold (nothing cached),
 warm (the same request again), and after one more typed character. Figures are medians over the runs,
-in milliseconds from the request to the answer; `tokens/s` is the warm rate, while denoising."""
+in milliseconds from the request to the answer; `tokens/s` is the warm rate, while denoising.
+
+--compare asks others over the same base weights the same things in turn, llama.cpp (if it is installed: extra
+`bench`), transformers and the naive loop without a cache; eight minutes on two cores. --growth lets context,
+canvas and holes grow. --roofline holds passes against what the machine can do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,20 +265,10 @@ def _some_of(names: Sequence[str]) -> Callable[[str], tuple[str, ...]]:
 
 
 def _print(report: dict[str, object], figures: list[Figures]) -> None:
-    from rich.markup import escape
-
     from lsp_server.cli import machine
 
-    here = machine.look()
     console = reports.console()
-    console.print(
-        f"[bold]{escape(str(report['model']))}[/], {report['quantization']}, on {report['provider']}"
-    )
-    console.print(
-        f"{escape(here.cpu)}, {here.usable_cpus} usable threads · onnxruntime {report['onnxruntime']}",
-        style="dim",
-        soft_wrap=True,
-    )
+    reports.introduce(console, report)
     console.print(_table(figures))
     memory = machine.resident_bytes() / 1e6
     console.print(

@@ -65,7 +65,9 @@ def compare_peers(args: argparse.Namespace) -> int:
         if args.json:
             print(json.dumps(report, indent=2))
         else:
-            tables.print_comparison(reports.console(), figures, hall.present, hall.absent)
+            console = reports.console()
+            reports.introduce(console, report)
+            tables.print_comparison(console, figures, hall.present, hall.absent)
     return 0
 
 
@@ -79,7 +81,9 @@ def show_growth(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
     else:
-        tables.print_growth(reports.console(), costs)
+        console = reports.console()
+        reports.introduce(console, report)
+        tables.print_growth(console, costs)
     return 0
 
 
@@ -109,7 +113,9 @@ def show_roofline(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(report, indent=2))
     else:
-        tables.print_roofline(reports.console(), ceilings, passes)
+        console = reports.console()
+        reports.introduce(console, report)
+        tables.print_roofline(console, ceilings, passes)
     return 0
 
 

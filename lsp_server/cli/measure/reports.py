@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -36,6 +36,21 @@ def console() -> Console:
     from rich.console import Console
 
     return Console(file=sys.stdout, highlight=False)
+
+
+def introduce(console: Console, report: Mapping[str, object]) -> None:
+    """Say of what a report is, and on what, by its header."""
+    from rich.markup import escape
+
+    here = machine.look()
+    console.print(
+        f"[bold]{escape(str(report['model']))}[/], {report['quantization']}, on {report['provider']}"
+    )
+    console.print(
+        f"{escape(here.cpu)}, {here.usable_cpus} usable threads · onnxruntime {report['onnxruntime']}",
+        style="dim",
+        soft_wrap=True,
+    )
 
 
 @contextlib.contextmanager
