@@ -91,6 +91,7 @@ def test_the_wheel_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> N
     for needed in (
         "engine/artifacts/qwen2.5-coder-0.5b/manifest.json",
         "engine/artifacts/qwen2.5-coder-0.5b/denoiser.onnx",
+        "engine/kernels/int8_product.onnx",
         "engine/queries/python.scm",
         "lsp_server/cli/main.py",
         "export/model.py",

@@ -1,16 +1,20 @@
-"""The peers of the benchmark compute the base: each against transformers in float32, cached or not."""
+"""The peers of the benchmark compute the base, each against transformers in float32; its kernel multiplies."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 import torch
 
+from engine import runtime
 from export.base import load_model
+from export.kernel import int8_product
 from export.peer import TransformersModel, as_transformers
 from tests import tiny
 
@@ -56,3 +60,12 @@ def test_llama_cpp(base: Path, tmp_path: Path, kind: str | None, tolerance: floa
 
     path = base if kind is None else llama.requantized(base, kind, tmp_path, 1)
     check(llama.LlamaModel(path, 1, 512), base, tolerance)
+
+
+def test_the_kernel_that_ships_multiplies_and_is_what_export_makes() -> None:
+    data = (resources.files("engine") / "kernels" / "int8_product.onnx").read_bytes()
+    assert data == int8_product()
+    rows = np.random.default_rng(1).integers(0, 255, (3, runtime.KERNEL_WIDTH), dtype=np.uint8)
+    session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
+    (products,) = session.run(None, {"rows": rows})
+    assert (products == rows.sum(axis=1, dtype=np.int64)[:, None]).all()  # its matrix is of ones
