@@ -91,7 +91,7 @@ class FillResult:
     cached_tokens: int = 0
 
 
-EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete"]
+EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete", "follow"]
 
 Strength = Literal["restyle", "rework", "rewrite"]
 
@@ -110,6 +110,7 @@ class EditRequest:
         to: LSP language identifier of the target (``translate``).
         opening: what the new text must begin with, such as a declaration (``translate``).
         doubtful: spans that a tool complains of (``repair``).
+        before: the whole text before its last change (``follow``).
         max_tokens: the most tokens to write, over the whole task.
         deadline_ms: milliseconds from the start of the call after which the best so far is returned.
     """
@@ -123,6 +124,7 @@ class EditRequest:
     to: str | None = None
     opening: str = ""
     doubtful: tuple[Span, ...] = ()
+    before: str | None = None
     max_tokens: int = 1024
     deadline_ms: float | None = None
 

@@ -8,6 +8,7 @@ The one place of the server that reaches tree-sitter, and it does so when first 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from engine.types import Span
 
 if TYPE_CHECKING:
     from engine.offers import Offer
+    from engine.tasks.follow_up import Implied
 
 HOLE = "<hole>"
 
@@ -81,6 +83,21 @@ def offers(
     from engine import offers as engine_offers
 
     return engine_offers.offers(text, language, selection, complained_of=complained_of, automatic=automatic)
+
+
+def implied(before: str, text: str, language: str) -> Implied:
+    """What the change from one text to another implies elsewhere in it; see ``engine.tasks.next_edit``."""
+    from engine import languages
+    from engine.tasks import next_edit
+
+    return next_edit.follow_ups(before, text, languages.by_id(language))
+
+
+def applied(text: str, changes: Iterable[tuple[Span, str]]) -> str:
+    """A text with spans replaced, which are in order and disjoint."""
+    from engine import edits
+
+    return edits.apply(text, [edits.TextEdit(span, new) for span, new in changes])
 
 
 def file_ending(language: str) -> str:

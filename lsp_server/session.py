@@ -19,6 +19,7 @@ from lsp_server.host import EngineHost, Opener, Status, artifact_directory, open
 from lsp_server.options import Options, Report
 from lsp_server.scheduler import Scheduler
 from lsp_server.settings import Settings
+from lsp_server.settled import Settled
 from lsp_server.suggestions import Suggestions
 
 MAX_DOCUMENT_CHARS = 5_000_000
@@ -99,6 +100,7 @@ class Session:
         self.scheduler = Scheduler()
         self.host = EngineHost(opener, self.scheduler, on_status)
         self.suggestions = Suggestions()
+        self.settled = Settled()
         self._environ = environ
         self._command_line = command_line
         self._report = report
@@ -202,6 +204,7 @@ class Session:
         """A document was closed: end its work."""
         self.scheduler.cancel(key)
         self.suggestions.forget(key)
+        self.settled.forget(key)
         self._newest.pop(key, None)
 
     def silent_because(self, snapshot: Snapshot) -> str | None:

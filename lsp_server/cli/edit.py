@@ -22,6 +22,10 @@ MIN_TOKENS = 1024
 """What a task may write of its own accord, or a token for every character where that is more."""
 
 
+_OF_TASKS = {"to": "translate", "strength": "rewrite", "before": "follow"}
+"""Options that mean something to one task."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that make an edit of a fill."""
     group = parser.add_argument_group("edit what stands there, in place of filling holes")
@@ -34,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength", choices=get_args(Strength), help="rewrite without an instruction: how much may change"
     )
+    group.add_argument(
+        "--before", metavar="FILE", help="follow: the file as it was before the change that is followed"
+    )
     group.add_argument("--to", metavar="LANG", help="translate: the target, such as javascript or go")
 
 
@@ -45,9 +52,9 @@ def is_asked(args: argparse.Namespace) -> bool:
     """
     if args.task is not None or args.instruction is not None:
         return True
-    if args.to is not None or args.strength is not None:
-        given = "--to" if args.to is not None else "--strength"
-        raise UsageError(f"{given} belongs to a task", "Add --task translate or --task rewrite.")
+    for name, task in _OF_TASKS.items():
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name} belongs to a task", f"Add --task {task}.")
     return False
 
 
@@ -81,9 +88,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, text: str) -> EditRequest:
-    from lsp_server.cli import holes
+    from lsp_server.cli import files, holes
     from lsp_server.cli.fill import language_of
 
+    if args.task == "follow" and args.before is None:
+        raise UsageError("follow needs the file as it was before", "Name it with --before FILE.")
     selection: Span | None = None
     if args.at is not None:
         selection = holes.at(text, args.at)
@@ -97,6 +106,7 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
         instruction=args.instruction,
         strength=args.strength or "rework",
         to=args.to,
+        before=None if args.before is None else files.read(args.before).text,
         max_tokens=args.max_tokens or max(MIN_TOKENS, len(text)),
         deadline_ms=args.deadline_ms,
     )
