@@ -95,6 +95,14 @@ class Change:
         shift = self._shifts[before]
         return Span(span.start_char + shift, span.end_char + shift)
 
+    def is_new(self, span: Span) -> bool:
+        """Whether a span of the text as it is now was written by the change."""
+        starts = (edit.span.start_char + shift for edit, shift in zip(self.edits, self._shifts, strict=False))
+        return any(
+            start < span.end_char and span.start_char < start + len(edit.new_text)
+            for start, edit in zip(starts, self.edits, strict=True)
+        )
+
     def name_now(self, leaf: Node) -> Node | None:
         """The name that stands now where an old one stood: itself, or another in its place."""
         span = self.old.span(leaf)

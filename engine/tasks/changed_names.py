@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.edits import TextEdit, apply
-from engine.syntax import Syntax, parse
+from engine.syntax import parse
 from engine.tasks import members
 from engine.tasks.change import Change, Source
 from engine.tasks.follow_up import FollowUp, Implied, Place, counted
@@ -155,14 +155,13 @@ def _check(change: Change, symbol: Symbol, renamed: _Renamed, places: list[Place
     shifts = _Shifts(edits)
     declared = shifts.at(renamed.new_span.start_char)
     then = symbol_at(then_syntax, then_text, declared, in_file=True)
-    n_before = _count(new.syntax, new.text, renamed.new_span.start_char)
+    now = symbol_at(new.syntax, new.text, renamed.new_span.start_char, in_file=True)
+    others = (one.span for one in now.occurrences if one.span != renamed.new_span)
+    if not all(map(change.is_new, others)):
+        raise UnsureError(f"{renamed.new} was there already")
     n_listed = sum(1 for place in places if new.name_at(place.span.start_char) is None)
-    if len(then.occurrences) != n_before + len(places) - n_listed:
+    if len(then.occurrences) != len(now.occurrences) + len(places) - n_listed:
         raise UnsureError(f"{renamed.new} means something else in one of the places")
-
-
-def _count(syntax: Syntax, text: str, at_char: int) -> int:
-    return len(symbol_at(syntax, text, at_char, in_file=True).occurrences)
 
 
 class _Shifts:

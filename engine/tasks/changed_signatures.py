@@ -181,7 +181,7 @@ def _origin(old: Sequence[Parameter], new: Sequence[Parameter]) -> dict[int, int
     origin = {new_names.index(name): at for at, name in enumerate(old_names) if name in new_names}
     matcher = SequenceMatcher(None, old_names, new_names, autojunk=False)
     for tag, old_start, old_end, new_start, new_end in matcher.get_opcodes():
-        if tag != "replace" or old_end - old_start != new_end - new_start:
+        if tag != "replace" or old_end - old_start > new_end - new_start:
             continue
         for at in range(old_end - old_start):
             is_new = new_start + at not in origin and old_start + at not in origin.values()

@@ -30,6 +30,7 @@ sets, and the data each takes:
   heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
   types         a corpus directory: annotations of held-out files, taken out and put back
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
+  follow        a corpus directory: a parameter put back into held-out signatures, and the calls that follow
   syntax        a corpus directory: held-out functions with one token wrong that parse no more, mended
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
@@ -43,6 +44,7 @@ examples:
   unmask eval types corpus --limit 20 --modes parallel
   unmask eval repair corpus --limit 100
   unmask eval syntax corpus --limit 60
+  unmask eval follow corpus --limit 100
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
 
@@ -56,11 +58,12 @@ _DEFAULT_TOKENS = {
     "types": 1024,
     "repair": 48,
     "syntax": 16,
+    "follow": 32,
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("heldout", "repair", "syntax", "types")
-_ONE_MODE = ("repair", "syntax")
+_OF_CORPUS = ("follow", "heldout", "repair", "syntax", "types")
+_ONE_MODE = ("follow", "repair", "syntax")
 """Sets in which the base decides: they are asked once."""
 
 
@@ -78,7 +81,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data",
         type=Path,
         nargs="?",
-        help="the evaluation data; by default the directory `corpus` for heldout, types, repair and syntax",
+        help="the evaluation data; by default the directory `corpus` for those that take one",
     )
     parser.add_argument(
         "--modes",
@@ -156,7 +159,7 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, instructions, joint, syntax, translate, types
+    from export.evaluate import follow, heldout, infilling, instructions, joint, syntax, translate, types
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
@@ -170,6 +173,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
     elif args.set == "instructions":
         evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
+    elif args.set == "follow":
+        evaluation = follow.evaluation(data, limit=limit)
     elif args.set == "syntax":
         evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
     elif args.set == "joint":
