@@ -1,8 +1,8 @@
-"""A file and what it imports to the signatures that it goes by: which of other files matter, and what of them.
+"""A file and what it imports to the signatures that it goes by: which other files matter, and what of them.
 
-Where files are read from is the caller's matter (``lsp_server.related`` for files on the disk): here a path is
-a name, and what it holds is asked for as an outline. The result depends on the imports of the file alone, not on
-where a cursor is, so it stands still while the user types.
+Where files are read from is the caller's matter: here a path is a name, and what it holds is asked for as an
+outline. The result depends on the imports of the file alone, not on where a cursor is, so it stands still
+while the user types.
 """
 
 from __future__ import annotations
@@ -22,7 +22,11 @@ MAX_FILES = 16
 
 
 def related_files(
-    text: str, path: PurePosixPath, language: Language, outline_of: OutlineOf, recent: Iterable[PurePosixPath] = ()
+    text: str,
+    path: PurePosixPath,
+    language: Language,
+    outline_of: OutlineOf,
+    recent: Iterable[PurePosixPath] = (),
 ) -> tuple[Related, ...]:
     """What other files offer to one: first what it takes by name, then modules it imports, then recent files.
 

@@ -1,7 +1,7 @@
 """A text to what it imports, and each import to the paths where that may lie.
 
-Python, JavaScript and TypeScript by the syntax tree, C and C++ by their quoted includes. Knows nothing of what
-is on the disk: paths are names, relative to a root.
+Python, JavaScript and TypeScript by the syntax tree, C and C++ by their quoted includes. Knows nothing of
+what is on the disk: paths are names, relative to a root.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _SCRIPTS = frozenset({"javascript", "typescript", "typescriptreact"})
 _SCRIPT_ENDINGS = (".ts", ".tsx", ".mts", ".d.ts", ".js", ".jsx", ".mjs", ".cjs")
 _INCLUDE = re.compile(r'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 _REQUIRE = re.compile(
-    r"^(?:export[ \t]+)?(?:const|let|var)[ \t]+(\w+|\{[^}]*\})[ \t]*=[ \t]*require\([ \t]*[\"'](\.[^\"'\n]+)[\"']",
+    r"^(?:const|let|var)[ \t]+(\w+|\{[^}]*\})[ \t]*=[ \t]*require\([ \t]*[\"'](\.[^\"'\n]+)[\"']",
     re.MULTILINE,
 )
 _OTHER_ENDING = {".js": (".ts", ".tsx"), ".mjs": (".mts",), ".jsx": (".tsx",)}
@@ -62,7 +62,9 @@ def imports_of(text: str, language: Language) -> tuple[Import, ...]:
     return tuple(dict.fromkeys(found[:MAX_IMPORTS]))
 
 
-def places_of(imported: Import, path: PurePosixPath, language: Language) -> Iterator[tuple[PurePosixPath, bool]]:
+def places_of(
+    imported: Import, path: PurePosixPath, language: Language
+) -> Iterator[tuple[PurePosixPath, bool]]:
     """Where an import may lie, likeliest first, with whether only the names it takes are wanted of it.
 
     Args:

@@ -1,4 +1,4 @@
-"""A text to its outline: what it defines at its top, by name, each as the line or lines that say how to use it.
+"""A text to its outline: what it defines at its top, by name, each as the lines that say how to use it.
 
 Signatures without bodies, classes with the signatures of their methods, short types and constants whole. Asks
 the syntax tree; knows nothing of files and models.
@@ -26,7 +26,9 @@ MAX_VALUE_CHARS = 160
 _WRAPPERS = frozenset(
     {"export_statement", "decorated_definition", "expression_statement", "ambient_declaration"}
 )
-_VALUES = frozenset({"assignment", "lexical_declaration", "variable_declaration", "const_item", "static_item"})
+_VALUES = frozenset(
+    {"assignment", "lexical_declaration", "variable_declaration", "const_item", "static_item"}
+)
 _HELD = frozenset({"class_body", "block", "declaration_list", "interface_body", "field_declaration_list"})
 _PRIVATE = re.compile(r"_(?!_init__)|#")
 
@@ -74,7 +76,9 @@ def _entries(syntax: Syntax, holder: Node) -> Iterator[Entry]:
             yield Entry(_text(syntax, name), _header(syntax, node, body))
         elif "type" in node.type or "enum" in node.type:
             whole = _text(syntax, node)
-            yield Entry(_text(syntax, name), whole if len(whole) <= MAX_VALUE_CHARS else whole.partition("\n")[0])
+            yield Entry(
+                _text(syntax, name), whole if len(whole) <= MAX_VALUE_CHARS else whole.partition("\n")[0]
+            )
 
 
 def _unwrapped(node: Node) -> Node | None:
@@ -127,7 +131,14 @@ def _header(syntax: Syntax, node: Node, body: Node) -> str:
         before = before.prev_sibling
     end_byte = before.end_byte if before is not None else body.start_byte
     data = syntax.utf8.data[node.start_byte : end_byte].decode("utf-8", "replace")
-    return re.sub(r"\s*\n\s*", " ", data).strip().removesuffix("{").rstrip().replace("( ", "(").replace(", )", ")")
+    return (
+        re.sub(r"\s*\n\s*", " ", data)
+        .strip()
+        .removesuffix("{")
+        .rstrip()
+        .replace("( ", "(")
+        .replace(", )", ")")
+    )
 
 
 def _values(syntax: Syntax, child: Node, node: Node) -> Iterator[Entry]:

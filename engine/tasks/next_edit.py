@@ -119,7 +119,8 @@ def _filled(
         if part is not None:
             written += part
             continue
-        before = apply(request.text[: place.span.start_char], edits) + written
+        # Without the space behind a comma: it is the beginning of the token that follows.
+        before = (apply(request.text[: place.span.start_char], edits) + written).rstrip(" \t")
         behind = request.text[place.span.end_char :]
         answer = bench.go_on(
             _shown_before(before, request.text[declaration.start_char : declaration.end_char]),

@@ -1,7 +1,7 @@
-"""Calls of what a sibling module defines, in held-out packages: filled with its signatures in sight, and without.
+"""Calls of what a sibling module defines, in held-out packages: with its signatures in sight, and without.
 
-Each case takes the rest of a line from the open bracket of such a call, or the whole line. Right is what stood
-there; both answers of a case are judged.
+Each case takes the rest of a line from the open bracket of such a call, or the whole line. Right is what
+stood there; both answers of a case are judged.
 """
 
 from __future__ import annotations
@@ -48,9 +48,9 @@ def cases_of(documents: Iterable[Document], related_tokens: int, seed: int = SEE
     """At most two cases of a document, at most so many documents of a package."""
     by_package: dict[str, dict[PurePosixPath, Document]] = {}
     for document in documents:
-        by_package.setdefault(f"{document.ecosystem}/{document.package}", {})[PurePosixPath(document.path)] = (
-            document
-        )
+        by_package.setdefault(f"{document.ecosystem}/{document.package}", {})[
+            PurePosixPath(document.path)
+        ] = document
     return [
         case
         for package, files in by_package.items()
@@ -134,7 +134,7 @@ def _names(file: Related, outline_of: object) -> set[str]:
 
 
 def _calls(document: Document, names: set[str]) -> Iterator[tuple[Span, Span]]:
-    """Calls on one line of one of some names: the rest of the line behind the bracket, and the line's code."""
+    """Calls on one line of some names: the rest of the line behind the bracket, and all of its code."""
     syntax = parse(document.text, languages.by_id(document.language))
     if syntax is None:
         return
@@ -152,7 +152,8 @@ def _calls(document: Document, names: set[str]) -> Iterator[tuple[Span, Span]]:
         code = document.text[line_start:line_end]
         rest = Span(start, line_end)
         line = Span(line_start + len(code) - len(code.lstrip()), line_end)
-        if MIN_CHARS <= rest.end_char - rest.start_char and line.end_char - line.start_char <= MAX_CHARS:
+        is_short = line.end_char - line.start_char <= MAX_CHARS
+        if is_short and rest.end_char - rest.start_char >= MIN_CHARS:
             yield rest, line
 
 

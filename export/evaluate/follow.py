@@ -7,15 +7,16 @@ Each case has two states of a file: without the parameter, and with it in the si
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine import languages
-from engine.edits import TextEdit, apply, smallest_edits
+from engine.edits import TextEdit, apply
 from engine.engine import Engine
+from engine.regions import cut
 from engine.syntax import parse
 from engine.tasks.change import Source
 from engine.tasks.next_edit import follow_ups
@@ -45,6 +46,7 @@ class Case:
         before: the file without the parameter.
         text: the file with the parameter in the signature alone.
         original: the file as it was.
+        places: where the calls lack it, in ``text``.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Case:
     before: str
     text: str
     original: str
+    places: tuple[Span, ...]
 
 
 def cases_of(documents: Iterable[Document], limit: int | None = None, seed: int = SEED) -> list[Case]:
@@ -72,24 +75,37 @@ def evaluation(directory: Path, *, limit: int | None) -> Evaluation[Engine, Case
 
 
 def judge(case: Case, reply: Reply) -> Answer:
-    """Compare argument by argument."""
-    wanted = [edit.new_text for edit in smallest_edits(case.text, case.original)]
-    given = {(edit.span.start_char, edit.new_text) for edit in smallest_edits(case.text, reply.texts[0])}
-    exact = [
-        (edit.span.start_char, edit.new_text) in given for edit in smallest_edits(case.text, case.original)
-    ]
+    """Compare call by call."""
+    kept = [part for part in cut(case.text, case.places) if part is not None]
+    wanted, given = written_between(kept, case.original), written_between(kept, reply.texts[0])
+    exact = [mine.split() == theirs.split() for mine, theirs in zip(given, wanted, strict=True)]
     return Answer(
         case=case.name,
         source=case.package,
         group=case.language,
         reply=reply,
-        right=reply.texts[0] == case.original,
+        right=all(exact),
         shares={
-            "arguments_exact": Share(sum(exact), len(wanted)),
-            "calls_changed": Share(len(given), len(wanted)),
+            "calls_exact": Share(sum(exact), len(exact)),
+            "calls_answered": Share(sum(map(bool, given)), len(exact)),
         },
-        complaint="; ".join(new for new, same in zip(wanted, exact, strict=True) if not same),
+        complaint="; ".join(
+            f"{mine} for {theirs}"
+            for mine, theirs, same in zip(given, wanted, exact, strict=True)
+            if not same
+        ),
     )
+
+
+def written_between(kept: Sequence[str], text: str) -> list[str]:
+    """What stands between texts that are known to follow one another in it."""
+    found: list[str] = []
+    at = len(kept[0])
+    for part in kept[1:]:
+        end = len(text) - len(part) if part is kept[-1] else text.index(part, at)
+        found.append(text[at:end])
+        at = end + len(part)
+    return found
 
 
 def _cases(documents: Iterable[Document], seed: int) -> Iterator[Case]:
@@ -123,7 +139,8 @@ def _case(document: Document, removal: TextEdit) -> Case | None:
     moved = [TextEdit(_behind(edit.span, removal.span.start_char, grown), edit.new_text) for edit in calls]
     with_signature = apply(text, moved)
     again = follow_ups(before, with_signature, language)
-    if sum(place.n_holes for one in again.follow_ups for place in one.places) != len(places):
+    lacking = [place for one in again.follow_ups for place in one.places]
+    if [place.n_holes for place in lacking] != [1] * len(places):
         return None
     return Case(
         f"{document.key}@{removal.span.start_char}",
@@ -132,6 +149,7 @@ def _case(document: Document, removal: TextEdit) -> Case | None:
         before,
         with_signature,
         text,
+        tuple(place.span for place in lacking),
     )
 
 

@@ -28,6 +28,7 @@ sets, and the data each takes:
   infilling     a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
   joint         the single-line infilling file: two and three holes at once in the same functions
   heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  crossfile     a corpus directory: calls of what sibling modules define, with their signatures and without
   types         a corpus directory: annotations of held-out files, taken out and put back
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
   follow        a corpus directory: a parameter put back into held-out signatures, and the calls that follow
@@ -41,6 +42,7 @@ examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
   unmask eval heldout corpus --per-kind 50
+  unmask eval crossfile corpus --limit 200 --modes lossless
   unmask eval types corpus --limit 20 --modes parallel
   unmask eval repair corpus --limit 100
   unmask eval syntax corpus --limit 60
@@ -55,6 +57,7 @@ _DEFAULT_TOKENS = {
     "infilling": 128,
     "joint": 64,
     "heldout": 192,
+    "crossfile": 48,
     "types": 1024,
     "repair": 48,
     "syntax": 16,
@@ -62,7 +65,7 @@ _DEFAULT_TOKENS = {
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("follow", "heldout", "repair", "syntax", "types")
+_OF_CORPUS = ("crossfile", "follow", "heldout", "repair", "syntax", "types")
 _ONE_MODE = ("follow", "repair", "syntax")
 """Sets in which the base decides: they are asked once."""
 
@@ -159,13 +162,26 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import follow, heldout, infilling, instructions, joint, syntax, translate, types
+    from export.evaluate import (
+        crossfile,
+        follow,
+        heldout,
+        infilling,
+        instructions,
+        joint,
+        syntax,
+        translate,
+        types,
+    )
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
     evaluation: Evaluation[Any, Any]
     if args.set == "heldout":
         evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
+    elif args.set == "crossfile":
+        budget = load_settings(args).context_files
+        evaluation = crossfile.evaluation(data, limit=limit, max_tokens=max_tokens, related_tokens=budget)
     elif args.set == "types":
         evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens)
     elif args.set == "translate":

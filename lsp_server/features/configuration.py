@@ -64,6 +64,7 @@ async def initialized(ls: Server, _params: types.InitializedParams) -> None:
 def shutdown(ls: Server, _params: object) -> None:
     """Watch and compute nothing any more; the process ends at ``exit``."""
     ls.watcher.stop()
+    ls.related_watcher.stop()
     ls.session.close(0)
 
 

@@ -41,7 +41,10 @@ def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     key = from_lsp.document_key(params.text_document.uri)
     ls.session.scheduler.supersede(key)
     document = ls.documents.open_document(params.text_document.uri)
-    if document is not None and ls.session.settled.is_waiting(key):
+    if document is None:
+        return
+    ls.session.edited(document)
+    if ls.session.settled.is_waiting(key):
         ls.session.settled.observe(key, ls.session.snapshot(document).text)
 
 
