@@ -88,11 +88,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, text: str) -> EditRequest:
+    from engine import regions
     from lsp_server.cli import files, holes
     from lsp_server.cli.fill import language_of
 
     if args.task == "follow" and args.before is None:
         raise UsageError("follow needs the file as it was before", "Name it with --before FILE.")
+    if args.before is not None and regions.is_secret_path(args.before):
+        raise UsageError(f"{args.before} looks like a file of secrets, which Unmask never reads")
     selection: Span | None = None
     if args.at is not None:
         selection = holes.at(text, args.at)
