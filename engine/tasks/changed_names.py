@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 
 from engine.edits import TextEdit, apply
 from engine.syntax import parse
-from engine.tasks import members
+from engine.tasks import members, type_uses
 from engine.tasks.change import Change, Source
 from engine.tasks.follow_up import FollowUp, Implied, Place, counted
 from engine.tasks.reserved import RESERVED
 from engine.tasks.scopes import Occurrence, Symbol, UnsureError, symbol_at
+from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -99,6 +100,8 @@ def _places(change: Change, renamed: _Renamed, leaf: Node) -> list[Place]:
     if _is_member(old, leaf):
         found = _member_occurrences(change, renamed, leaf)
         return [Place(span, (renamed.new,)) for span in found]
+    if type_uses.is_declaration(old, leaf):
+        return [Place(span, (renamed.new,)) for span in _type_occurrences(change, renamed, leaf)]
     if leaf.parent is not None and leaf.parent.type in _NO_ATTRIBUTES and _is_other(leaf):
         return []
     try:
@@ -228,6 +231,27 @@ def _member_occurrences(change: Change, renamed: _Renamed, leaf: Node) -> list[S
     )
     if any(True for _ in others):
         raise UnsureError(f"{renamed.old} is another member now")
+    return [span for span in spans if span is not None]
+
+
+def _type_occurrences(change: Change, renamed: _Renamed, leaf: Node) -> list[Span]:
+    """Where a type still has its old name.
+
+    Raises:
+        UnsureError: that cannot be told, or one of the names has another meaning.
+    """
+    old, new = change.old, change.new
+    now = new.name_at(renamed.new_span.start_char)
+    if now is None or not type_uses.is_declaration(new, now):
+        return []
+    found = type_uses.occurrences(old, leaf)
+    if not all(change.is_new(new.span(node)) for node in type_uses.occurrences(new, now)):
+        raise UnsureError(f"{renamed.new} was there already")
+    if any(
+        type_uses.is_declaration(new, node) and new.of(node) == renamed.old for node in walk(new.syntax.root)
+    ):
+        raise UnsureError(f"{renamed.old} is another type now")
+    spans = [change.moved(old.span(node)) for node in found if node != leaf]
     return [span for span in spans if span is not None]
 
 

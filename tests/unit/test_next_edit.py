@@ -111,6 +111,37 @@ def check(language: str, before: str, changed: tuple[str, str], expected: str) -
             PROPERTY.replace("n: number", "size: number").replace("this.n", "this.size", 1),
         ),
         (
+            "typescript",
+            "interface A { n: number }\nclass B implements A { n = 1 }\nconst f = (a: A): A => a as A;\n",
+            ("A", "Sized"),
+            "interface Sized { n: number }\nclass B implements Sized { n = 1 }\n"
+            "const f = (a: Sized): Sized => a as Sized;\n",
+        ),
+        (
+            "typescript",
+            "export class A {}\nlet x: A = new A();\nA.k(m.A);\n",
+            ("A", "B"),
+            "export class B {}\nlet x: B = new B();\nB.k(m.A);\n",
+        ),
+        (
+            "go",
+            "package m\n\ntype T struct{}\n\nfunc (t *T) f(o m.T) T { return T{} }\n",
+            ("T", "U"),
+            "package m\n\ntype U struct{}\n\nfunc (t *U) f(o m.T) U { return U{} }\n",
+        ),
+        (
+            "rust",
+            "struct S;\nimpl S { fn new() -> S { S } }\nfn f(s: &S) { S::new(); m::S; }\n",
+            ("S", "T"),
+            "struct T;\nimpl T { fn new() -> T { T } }\nfn f(s: &T) { T::new(); m::S; }\n",
+        ),
+        (
+            "java",
+            "class A {\n  A() {}\n  static A of() { return new A(); }\n  A g() { return A.of(); }\n}\n",
+            ("A", "B"),
+            "class B {\n  B() {}\n  static B of() { return new B(); }\n  B g() { return B.of(); }\n}\n",
+        ),
+        (
             "go",
             "package m\n\nfunc F(a int) int { return a }\n\nvar x = F(1)\n",
             ("F", "G"),
@@ -219,6 +250,9 @@ def test_calls_follow_a_signature(
         ("python", "x = 1\nprint(x)\n", ("x =", "if =")),
         ("python", "class A:\n    n = 1\n    def m(self): self.n, self.k\n    k = 2\n", ("n =", "k =")),
         ("javascript", "let a = 1;\n{ let b = 2; f(a, b); }\n", ("a =", "b =")),
+        ("typescript", "class A {}\ntype B = A | {};\n", ("class A", "class B")),
+        ("typescript", "class A<T> {}\nfunction f<A>(a: A) {}\n", ("class A", "class B")),
+        ("typescript", "class A {}\nexport { A };\n", ("class A", "class B")),
         ("ruby", "def f(a)\nend\nf(1)\n", ("a", "a, b")),
         ("plaintext", "a b\n", ("a", "b")),
     ],
