@@ -49,7 +49,8 @@ class Settled:
 
     def observe(self, key: str, text: str) -> None:
         """A document has another text now: a follow-up was taken, or taken back, or neither."""
-        source = self._given.get(key, {}).pop(text, None)
+        given = self._given.get(key)
+        source = given.pop(text, None) if given is not None else None
         if source is not None:
             _remember(self._taken.setdefault(key, OrderedDict()), source, None)
         elif text in self._taken.get(key, ()):

@@ -1,7 +1,8 @@
 """Classes and the places that name their members: declarations, and uses on an object known to be theirs.
 
 Python, JavaScript and TypeScript, by the syntax tree. An object is known where it is ``self`` or ``this`` in
-the class itself or one derived from it, or where the class is named in front of the dot.
+the class itself or one derived from it, where the class is named in front of the dot, or a variable that is
+sure to hold an object of it (``engine.tasks.receivers``).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine.tasks.change import Source
+from engine.tasks.receivers import is_object_of
 from engine.tasks.slots import walk
 
 if TYPE_CHECKING:
@@ -54,6 +56,7 @@ def occurrences(source: Source, owner: Node, name: str) -> Iterator[Node]:
     """The names of a member, declarations included, in order."""
     own_names = {source.of(owner.child_by_field_name("name"))} - {""}
     family = _family(source, owner, name)
+    classes = {source.of(one.child_by_field_name("name")) for one in family} - {""}
     for node in walk(source.syntax.root):
         if source.of(node) != name or node.child_count:
             continue
@@ -68,7 +71,9 @@ def occurrences(source: Source, owner: Node, name: str) -> Iterator[Node]:
             continue
         receiver = parent.child_by_field_name(object_field)
         own = receiver is not None and (
-            source.of(receiver) in own_names or _is_own(source, receiver, [one.id for one in family])
+            source.of(receiver) in own_names
+            or _is_own(source, receiver, [one.id for one in family])
+            or is_object_of(source, receiver, classes)
         )
         if own:
             yield node

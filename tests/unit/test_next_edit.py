@@ -85,6 +85,22 @@ def check(language: str, before: str, changed: tuple[str, str], expected: str) -
             ("n: int", "size: int"),
             "class A:\n    size: int = 0\n\n\nclass B:\n    n = A.size\n",
         ),
+        (
+            "python",
+            "class A:\n    def m(self): ...\ndef f(a: A, b: 'A | None' = None, c=A()):\n"
+            "    a.m(), b.m(), c.m(), A().m()\nx = A()\nx.m()\ny = A() if x else B()\ny.m()\n",
+            ("def m", "def run"),
+            "class A:\n    def run(self): ...\ndef f(a: A, b: 'A | None' = None, c=A()):\n"
+            "    a.run(), b.run(), c.m(), A().run()\nx = A()\nx.run()\ny = A() if x else B()\ny.m()\n",
+        ),
+        (
+            "typescript",
+            "class A { m() {} }\nlet a: A;\na.m();\nconst b = new A();\nb.m();\n"
+            "let c = new A(); c = d;\nc.m();\n",
+            ("m()", "run()"),
+            "class A { run() {} }\nlet a: A;\na.run();\nconst b = new A();\nb.run();\n"
+            "let c = new A(); c = d;\nc.m();\n",
+        ),
         ("javascript", "const a = 1;\nf({a}, a);\n", ("a", "b"), "const b = 1;\nf({a: b}, b);\n"),
         (
             "javascript",
