@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -22,7 +23,7 @@ MIN_TOKENS = 1024
 """What a task may write of its own accord, or a token for every character where that is more."""
 
 
-_OF_TASKS = {"to": "translate", "strength": "rewrite", "before": "follow"}
+_OF_TASKS = {"to": "translate", "strength": "rewrite", "before": "follow", "check": "types"}
 """Options that mean something to one task."""
 
 
@@ -40,6 +41,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--before", metavar="FILE", help="follow: the file as it was before the change that is followed"
+    )
+    group.add_argument(
+        "--check",
+        action="store_true",
+        default=None,
+        help="types: leave out what mypy complains of, where it is installed (Python files)",
     )
     group.add_argument("--to", metavar="LANG", help="translate: the target, such as javascript or go")
 
@@ -72,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         new_file = _beside(args.file, request.to or "")
     with options.loaded_engine(settings.engine) as engine:
         result = engine.edit(request)
+    if result.status == "ok" and args.check:
+        result = _checked(args.file, document, result)
     if result.status == "ok":
         if new_file is not None:
             files.create(new_file, document, result.text)
@@ -94,6 +103,8 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
 
     if args.task == "follow" and args.before is None:
         raise UsageError("follow needs the file as it was before", "Name it with --before FILE.")
+    if args.check and (args.task != "types" or args.file == files.STDIN or language_of(args) != "python"):
+        raise UsageError("--check is for the types of a Python file", "Leave it out.")
     if args.before is not None and regions.is_secret_path(args.before):
         raise UsageError(f"{args.before} looks like a file of secrets, which Unmask never reads")
     selection: Span | None = None
@@ -112,6 +123,20 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
         before=None if args.before is None else files.read(args.before).text,
         max_tokens=args.max_tokens or max(MIN_TOKENS, len(text)),
         deadline_ms=args.deadline_ms,
+    )
+
+
+def _checked(name: str, document: Document, result: EditResult) -> EditResult:
+    """What the type checker leaves of a result."""
+    from lsp_server.cli.type_check import checked
+
+    done = checked(Path(name), document, result.text)
+    notes = [note for note in (result.reason, done.note) if note]
+    return replace(
+        result,
+        status="refused" if done.text == document.text else "ok",
+        text=done.text,
+        reason="; ".join(notes) or None,
     )
 
 
