@@ -39,7 +39,11 @@ async def implied(session: Session, snapshot: Snapshot) -> Implied | None:
     before = session.settled.before(snapshot.key)
     if before is None or before == snapshot.text:
         return None
-    found = await asyncio.to_thread(analysis.implied, before, snapshot.text, snapshot.language)
+    found = session.settled.implied(snapshot.key, snapshot.text)
+    if found is None:
+        found = await asyncio.to_thread(analysis.implied, before, snapshot.text, snapshot.language)
+        if session.settled.before(snapshot.key) is before:
+            session.settled.note(snapshot.key, snapshot.text, found)
     if found.follow_ups:
         return found
     if found.unsure is None and session.settled.before(snapshot.key) is before:

@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from engine.types import Span
 from lsp_server import analysis
+
+if TYPE_CHECKING:
+    from engine.tasks.follow_up import Implied
 
 T = TypeVar("T")
 
@@ -25,6 +28,7 @@ class Settled:
         self._texts: dict[str, str] = {}
         self._given: dict[str, OrderedDict[str, str]] = {}  # by the text it gives: what it was given for
         self._taken: dict[str, OrderedDict[str, None]] = {}
+        self._implied: dict[str, tuple[str, Implied]] = {}
 
     def before(self, key: str) -> str | None:
         """The last text of a document in which nothing was left to follow; None where it is not known."""
@@ -33,10 +37,20 @@ class Settled:
     def settle(self, key: str, text: str) -> None:
         """Nothing is left to follow in this text."""
         self._texts[key] = text
+        self._implied.pop(key, None)
+
+    def note(self, key: str, text: str, implied: Implied) -> None:
+        """Keep what a text implies, measured against the settled one."""
+        self._implied[key] = (text, implied)
+
+    def implied(self, key: str, text: str) -> Implied | None:
+        """What was noted for this very text; None where that is nothing."""
+        known = self._implied.get(key)
+        return known[1] if known is not None and known[0] == text else None
 
     def forget(self, key: str) -> None:
         """A document was closed."""
-        for held in (self._texts, self._given, self._taken):
+        for held in (self._texts, self._given, self._taken, self._implied):
             held.pop(key, None)
 
     def give(self, key: str, text: str, changes: Sequence[tuple[Span, str]]) -> None:

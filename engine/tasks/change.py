@@ -6,7 +6,7 @@ Both are parsed. Knows nothing of what a change means.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import TYPE_CHECKING
@@ -97,11 +97,15 @@ class Change:
 
     def is_new(self, span: Span) -> bool:
         """Whether a span of the text as it is now was written by the change."""
-        starts = (edit.span.start_char + shift for edit, shift in zip(self.edits, self._shifts, strict=False))
         return any(
             start < span.end_char and span.start_char < start + len(edit.new_text)
-            for start, edit in zip(starts, self.edits, strict=True)
+            for edit, start in self.edits_now()
         )
+
+    def edits_now(self) -> Iterator[tuple[TextEdit, int]]:
+        """The edits, each with where what it wrote begins in the text as it is now."""
+        for edit, shift in zip(self.edits, self._shifts, strict=False):
+            yield edit, edit.span.start_char + shift
 
     def name_now(self, leaf: Node) -> Node | None:
         """The name that stands now where an old one stood: itself, or another in its place."""

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.edits import TextEdit, apply
+from engine.edits import apply
 from engine.syntax import parse
 from engine.tasks import members, type_uses
 from engine.tasks.change import Change, Source
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _WORD = re.compile(r"[#$]?[^\W\d][\w$]*")
 _MEMBERS = frozenset({"property_identifier", "private_property_identifier"})
 _IMPORTS = frozenset({"import_statement", "import_from_statement", "import_specifier", "aliased_import"})
-_NO_ATTRIBUTES = frozenset({"attribute", "keyword_argument"})
+_OTHER = {"attribute": "attribute", "keyword_argument": "name"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,11 @@ def _in_place(change: Change) -> Iterator[tuple[_Renamed, Node]]:
 
 def _aliased(change: Change) -> Iterator[tuple[_Renamed, Node]]:
     """Imports that were given another name with ``as``, or that lost it."""
-    for edit in change.edits:
+    for edit, start_char in change.edits_now():
         added = re.fullmatch(r"\s+as\s+(\w+)", edit.new_text)
         if edit.span.start_char == edit.span.end_char and added is not None:
             leaf = change.old.name_at(edit.span.start_char - 1)
-            start = _shifted(change, edit) + added.start(1)
+            start = start_char + added.start(1)
             if leaf is not None and _imports(leaf) and change.old.span(leaf).end_char == edit.span.start_char:
                 span = Span(start, start + len(added[1]))
                 yield _Renamed(change.old.of(leaf), added[1], change.old.span(leaf), span), leaf
@@ -81,17 +81,10 @@ def _aliased(change: Change) -> Iterator[tuple[_Renamed, Node]]:
         lost = re.fullmatch(r"\s+as\s+(\w+)", old)
         if lost is not None and not edit.new_text:
             leaf = change.old.name_at(edit.span.start_char + lost.start(1))
-            now = change.new.name_at(_shifted(change, edit) - 1)
+            now = change.new.name_at(start_char - 1)
             if leaf is not None and now is not None and _imports(leaf):
                 new = change.new.of(now)
                 yield _Renamed(lost[1], new, change.old.span(leaf), change.new.span(now)), leaf
-
-
-def _shifted(change: Change, edit: TextEdit) -> int:
-    """Where an edit begins in the text as it is now."""
-    before = [one for one in change.edits if one.span.start_char < edit.span.start_char]
-    grown = sum(len(one.new_text) - (one.span.end_char - one.span.start_char) for one in before)
-    return edit.span.start_char + grown
 
 
 def _places(change: Change, renamed: _Renamed, leaf: Node) -> list[Place]:
@@ -102,7 +95,7 @@ def _places(change: Change, renamed: _Renamed, leaf: Node) -> list[Place]:
         return [Place(span, (renamed.new,)) for span in found]
     if type_uses.is_declaration(old, leaf):
         return [Place(span, (renamed.new,)) for span in _type_occurrences(change, renamed, leaf)]
-    if leaf.parent is not None and leaf.parent.type in _NO_ATTRIBUTES and _is_other(leaf):
+    if _is_other(leaf):
         return []
     try:
         symbol = symbol_at(old.syntax, old.text, renamed.old_span.start_char, in_file=True)
@@ -142,43 +135,33 @@ def _check(change: Change, symbol: Symbol, renamed: _Renamed, places: list[Place
     new = change.new
     if renamed.new in RESERVED.get(new.syntax.language.id, ()):
         raise UnsureError(f"{renamed.new} is a word of the language")
-    wanted = {place.span for place in places}
     try:
         other = symbol_at(new.syntax, new.text, places[0].span.start_char, in_file=True)
     except UnsureError:
-        pass
-    else:
-        if not {occurrence.span for occurrence in other.occurrences} <= wanted:
-            raise UnsureError(f"{renamed.old} is something else now")
-    edits = sorted((place.edit() for place in places), key=lambda edit: edit.span.start_char)
-    then_text = apply(new.text, edits)
-    then_syntax = parse(then_text, new.syntax.language)
-    if then_syntax is None:
-        raise UnsureError("the text would not parse")
-    shifts = _Shifts(edits)
-    declared = shifts.at(renamed.new_span.start_char)
-    then = symbol_at(then_syntax, then_text, declared, in_file=True)
+        other = None  # nothing answers to it
+    wanted = {place.span for place in places}
+    if other is not None and not {one.span for one in other.occurrences} <= wanted:
+        raise UnsureError(f"{renamed.old} is something else now")
     now = symbol_at(new.syntax, new.text, renamed.new_span.start_char, in_file=True)
     others = (one.span for one in now.occurrences if one.span != renamed.new_span)
     if not all(map(change.is_new, others)):
         raise UnsureError(f"{renamed.new} was there already")
     n_listed = sum(1 for place in places if new.name_at(place.span.start_char) is None)
-    if len(then.occurrences) != len(now.occurrences) + len(places) - n_listed:
+    if _n_occurrences_then(new, renamed, places) != len(now.occurrences) + len(places) - n_listed:
         raise UnsureError(f"{renamed.new} means something else in one of the places")
 
 
-class _Shifts:
-    """Offsets of a text as offsets of the text with edits made."""
-
-    def __init__(self, edits: list[TextEdit]) -> None:
-        self._edits = edits
-
-    def at(self, at_char: int) -> int:
-        """Where a character that no edit touches stands then."""
-        before = (edit for edit in self._edits if edit.span.end_char <= at_char)
-        return at_char + sum(
-            len(edit.new_text) - (edit.span.end_char - edit.span.start_char) for edit in before
-        )
+def _n_occurrences_then(new: Source, renamed: _Renamed, places: list[Place]) -> int:
+    """How often the new name would stand for what it is declared as, with the new name in all places."""
+    edits = sorted((place.edit() for place in places), key=lambda edit: edit.span.start_char)
+    at_char = renamed.new_span.start_char
+    before = (edit for edit in edits if edit.span.end_char <= at_char)
+    grown = sum(len(edit.new_text) - (edit.span.end_char - edit.span.start_char) for edit in before)
+    text = apply(new.text, edits)
+    syntax = parse(text, new.syntax.language)
+    if syntax is None:
+        return 0
+    return len(symbol_at(syntax, text, at_char + grown, in_file=True).occurrences)
 
 
 def _listed(new: Source, renamed: _Renamed) -> list[Place]:
@@ -282,8 +265,8 @@ def _imports(leaf: Node) -> bool:
 def _is_other(leaf: Node) -> bool:
     """Whether a name is an attribute, or an argument's name."""
     parent = leaf.parent
-    field = "attribute" if parent is not None and parent.type == "attribute" else "name"
-    return parent is not None and parent.child_by_field_name(field) == leaf
+    field = _OTHER.get(parent.type) if parent is not None else None
+    return parent is not None and field is not None and parent.child_by_field_name(field) == leaf
 
 
 def _declares(leaf: Node) -> bool:

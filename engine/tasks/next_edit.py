@@ -119,8 +119,7 @@ def _filled(
         if part is not None:
             written += part
             continue
-        # Without the space behind a comma: it is the beginning of the token that follows.
-        before = (apply(request.text[: place.span.start_char], edits) + written).rstrip(" \t")
+        before = apply(request.text[: place.span.start_char], edits) + written
         behind = request.text[place.span.end_char :]
         answer = bench.go_on(
             _shown_before(before, request.text[declaration.start_char : declaration.end_char]),
@@ -128,6 +127,7 @@ def _filled(
             request.language,
             stop=argument_end,
             max_tokens=MAX_ARGUMENT_TOKENS,
+            heal=True,
         )
         argument = answer.text.strip()
         if not answer.ended or not argument or argument == "...":
