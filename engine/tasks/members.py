@@ -60,7 +60,7 @@ def occurrences(source: Source, owner: Node, name: str) -> Iterator[Node]:
     for node in walk(source.syntax.root):
         if source.of(node) != name or node.child_count:
             continue
-        if any(_declared_in_body(one, node) for one in family):
+        if any(_declared_in_body(one, node) for one in family) or _read_in_body(owner, node):
             yield node
             continue
         parent = node.parent
@@ -122,6 +122,20 @@ def _declared_in_body(owner: Node, leaf: Node) -> bool:
         return False
     statement = parent.parent
     return statement is not None and statement.parent == owner.child_by_field_name("body")
+
+
+def _read_in_body(owner: Node, leaf: Node) -> bool:
+    """Whether the body of a Python class itself reads a name: ``@name.setter``, ``__le__ = name``."""
+    if owner.type != "class_definition" or leaf.type != "identifier":
+        return False
+    child, above = leaf, leaf.parent
+    if above is None or any(above.child_by_field_name(field) == leaf for field in ("attribute", "name")):
+        return False
+    while above is not None and above != owner:
+        if above.type in ("function_definition", "lambda", *CLASSES):
+            return False
+        child, above = above, above.parent
+    return above == owner and child == owner.child_by_field_name("body")
 
 
 def _assigned_on_own(source: Source, leaf: Node) -> bool:

@@ -101,6 +101,14 @@ def check(language: str, before: str, changed: tuple[str, str], expected: str) -
             "class A { run() {} }\nlet a: A;\na.run();\nconst b = new A();\nb.run();\n"
             "let c = new A(); c = d;\nc.m();\n",
         ),
+        (
+            "python",
+            "class A:\n    @property\n    def p(self): ...\n    @p.setter\n"
+            "    def p(self, q): ...\n    r = p.x\n",
+            ("def p", "def s"),
+            "class A:\n    @property\n    def s(self): ...\n    @s.setter\n"
+            "    def s(self, q): ...\n    r = s.x\n",
+        ),
         ("javascript", "const a = 1;\nf({a}, a);\n", ("a", "b"), "const b = 1;\nf({a: b}, b);\n"),
         (
             "javascript",
