@@ -27,7 +27,8 @@ class Ignored:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._specs: dict[Path, pathspec.GitIgnoreSpec | None] = {}
-        self._repository = next((one for one in (root, *root.parents) if (one / ".git").exists()), root)
+        around = (one for one in (root, *root.parents) if os.path.exists(one / ".git"))  # noqa: PTH110
+        self._repository = next(around, root)
 
     def __call__(self, path: PurePosixPath) -> bool:
         """Whether a file, relative to the root, or a folder on its way is ignored."""

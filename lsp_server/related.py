@@ -8,6 +8,7 @@ but for ``forget``.
 from __future__ import annotations
 
 import logging
+import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -100,7 +101,7 @@ class RelatedFiles:
         if file in self._on_disk:
             self._on_disk.move_to_end(file)
             return self._on_disk[file]
-        if not file.is_file() or self._is_ignored(place, around.root):
+        if not os.path.isfile(file) or self._is_ignored(place, around.root):  # noqa: PTH113 - never raises
             return None  # not remembered: it may come into being
         entries = self._read(file, around.root)
         self._on_disk[file] = entries
@@ -131,7 +132,7 @@ class RelatedFiles:
             if file.stat().st_size > MAX_FILE_BYTES:
                 return None
             text = analysis.decoded(file.read_bytes(), file.name)
-        except (OSError, TextError) as error:
+        except (OSError, RuntimeError, TextError) as error:  # a loop of links is a RuntimeError
             log.debug("%s is not read: %s", file, error)
             return None
         return analysis.outline(text, analysis.language_of("", str(file)))

@@ -34,9 +34,7 @@ def signature_changes(change: Change) -> Implied:
     """What every changed signature implies."""
     found: list[FollowUp] = []
     unsure: str | None = None
-    for function in walk(change.old.syntax.root):
-        if function.type not in FUNCTIONS:
-            continue
+    for function in _touched(change):
         changed = _changed(change, function)
         if changed is None:
             continue
@@ -52,6 +50,19 @@ def signature_changes(change: Change) -> Implied:
             places = disjoint(place for places in by_call for place in places)
             found.append(FollowUp(title, tuple(places), _header(change.new, now)))
     return Implied(tuple(found), unsure)
+
+
+def _touched(change: Change) -> list[Node]:
+    """The functions that an edit touches, in order."""
+    n_chars = len(change.old.text)
+    found: dict[int, Node] = {}
+    for edit in change.edits:
+        start, end = edit.span.start_char, edit.span.end_char
+        for at_char in (start - 1, start, end - 1, end):
+            for node in change.old.syntax.path(at_char) if 0 <= at_char < n_chars else ():
+                if node.type in FUNCTIONS:
+                    found[node.id] = node
+    return sorted(found.values(), key=lambda node: (node.start_byte, -node.end_byte))
 
 
 def _changed(

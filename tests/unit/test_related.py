@@ -209,6 +209,10 @@ def test_what_is_never_read(tmp_path: Path) -> None:
     (root / "a.py").write_bytes(b"\xff\xfe\x00")
     files.forget(frozenset({"a.py"}))
     assert of() == []
+    (root / "a.py").unlink()
+    (root / "a.py").symlink_to("a.py")
+    files.forget(frozenset({"a.py"}))
+    assert of() == []
 
 
 def test_files_that_change_are_read_again_and_open_ones_are_the_editors(tmp_path: Path) -> None:
