@@ -79,7 +79,8 @@ def _changed(
     if old is None or now is None or now.type != function.type:
         return None
     new = parameters_of(change.new, now)
-    if new is None or new == old or _is_wrapped(change.new, now) or _is_wrapped(change.old, function):
+    wrapped = _is_wrapped(change.new, now) or _is_wrapped(change.old, function)
+    if new is None or new == old or (wrapped and function.type != "class_definition"):
         return None
     n_own = _n_own(change.old, function)
     if n_own != _n_own(change.new, now):
@@ -89,7 +90,9 @@ def _changed(
 
 def _n_own(source: Source, function: Node) -> int:
     """How many of the parameters are what a method is called on."""
-    if source.syntax.language.id != "python" or not _is_method(function):
+    if function.type != "function_definition" or source.syntax.language.id != "python":
+        return 0
+    if not _is_method(function):
         return 0
     return 0 if "staticmethod" in _decorators(source, function) else 1
 
@@ -138,6 +141,8 @@ def _calls(source: Source, function: Node) -> Iterator[Node]:
 
 
 def _is_member(function: Node) -> bool:
+    if function.type == "class_definition":
+        return False
     return function.type == "method_definition" or _is_method(function)
 
 

@@ -6,6 +6,7 @@ Python, JavaScript, TypeScript, Go and Rust, by the syntax tree; a parameter tha
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 FUNCTIONS = frozenset(
     {
         *("function_definition", "function_declaration", "generator_function_declaration"),
-        *("method_definition", "function_item", "variable_declarator"),
+        *("method_definition", "function_item", "variable_declarator", "class_definition"),
     }
 )
 CALLS = frozenset({"call", "call_expression", "new_expression"})
@@ -28,6 +29,8 @@ How = Literal["plain", "named", "rest", "rest_named"]
 _PYTHON_DEFAULT = frozenset({"default_parameter", "typed_default_parameter"})
 _REST = frozenset({"list_splat_pattern", "rest_pattern", "variadic_parameter_declaration"})
 _NO_PARAMETERS = frozenset({"comment", "self_parameter", "positional_separator"})
+_DATACLASS = re.compile(r"@\s*(?:dataclasses\.)?dataclass\b(?P<options>.*)", re.DOTALL)
+_NO_FIELD = re.compile(r"(?:typing\.)?ClassVar\b|(?:dataclasses\.)?KW_ONLY\b")
 _SPLATS = frozenset({"list_splat", "dictionary_splat", "spread_element", "variadic_argument"})
 
 
@@ -60,10 +63,12 @@ class Argument:
 
 
 def parameters_of(source: Source, function: Node) -> tuple[Parameter, ...] | None:
-    """What a function takes; None for what is no function, or cannot be read.
+    """What a function, or the constructor of a Python dataclass, takes; None for what cannot be read.
 
     What a method is called on (``self``) is left in, as the first.
     """
+    if function.type == "class_definition":
+        return _fields(source, function)
     if function.type == "variable_declarator":
         value = function.child_by_field_name("value")
         if value is None or value.type not in ("arrow_function", "function_expression"):
@@ -88,6 +93,30 @@ def parameters_of(source: Source, function: Node) -> tuple[Parameter, ...] | Non
         )
     names = [one.name for one in found]
     return tuple(found) if len(set(names)) == len(names) and all(names) else None
+
+
+def _fields(source: Source, node: Node) -> tuple[Parameter, ...] | None:
+    """The fields of a dataclass that stands alone; None for any other class."""
+    decorated, body = node.parent, node.child_by_field_name("body")
+    decorators = [] if decorated is None or decorated.type != "decorated_definition" else decorated.children
+    found = [match for one in decorators if (match := _DATACLASS.match(source.of(one))) is not None]
+    if len(found) != 1 or body is None or node.child_by_field_name("superclasses") is not None:
+        return None
+    how: How = "named" if "kw_only" in found[0]["options"] else "plain"
+    fields: list[Parameter] = []
+    for statement in body.named_children:
+        field = statement.named_children[0] if statement.type == "expression_statement" else statement
+        annotation = field.child_by_field_name("type") if field.type == "assignment" else None
+        if field.type == "function_definition" and source.of(field.child_by_field_name("name")) == "__init__":
+            return None
+        if annotation is None or _NO_FIELD.match(source.of(annotation)):
+            if annotation is not None and "KW_ONLY" in source.of(annotation):
+                how = "named"
+            continue
+        value = field.child_by_field_name("right")
+        if "init=False" not in source.of(value).replace(" ", ""):
+            fields.append(Parameter(source.of(field.child_by_field_name("left")), how, value is not None))
+    return tuple(fields)
 
 
 def arguments_of(call: Node) -> tuple[Argument, ...] | None:

@@ -214,6 +214,24 @@ def test_uses_follow_a_name(language: str, before: str, changed: tuple[str, str]
         ),
         (
             "python",
+            "@dataclass(frozen=True)\nclass A:\n    a: int\n    c: ClassVar[int] = 1\nA(1)\n",
+            ("a: int", "a: int\n    b: str"),
+            "@dataclass(frozen=True)\nclass A:\n    a: int\n    b: str\n    c: ClassVar[int] = 1\nA(1, □)\n",
+        ),
+        (
+            "python",
+            "@dataclass(kw_only=True)\nclass A:\n    a: int\nA(a=1)\n",
+            ("a: int", "k: int\n    b: str\n    d: int = 1"),
+            "@dataclass(kw_only=True)\nclass A:\n    k: int\n    b: str\n    d: int = 1\nA(k=1, b=□)\n",
+        ),
+        (
+            "python",
+            "class A:\n    a: int\nA(1)\n",
+            ("int", "int\n    b: str"),
+            "class A:\n    a: int\n    b: str\nA(1)\n",
+        ),
+        (
+            "python",
             "@app.command\ndef f(a): ...\nf(1)\n",
             ("f(a", "f(a, b"),
             "@app.command\ndef f(a, b): ...\nf(1)\n",
