@@ -38,6 +38,5 @@ def test_a_new_parameter_is_passed_on(real_engine: Engine) -> None:
 def test_a_signature_of_another_file_is_gone_by(real_engine: Engine) -> None:
     request = FillRequest((USER, None, "\n"), "python", single_line=True, max_tokens=48)
     with_signature = replace(request, related=(MAIL,), related_tokens=256)
-    (fill,) = real_engine.fill(with_signature).fills
-    assert "heading=" in fill
-    assert "heading=" not in real_engine.fill(request).fills[0]
+    assert "enclosures=" in real_engine.fill(with_signature).fills[0]
+    assert "enclosures" not in real_engine.fill(request).fills[0]
