@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 MIN_CHARS, MAX_CHARS = 4, 120
 PER_PACKAGE = 15
+RELATED_TOKENS = 256
+"""What signatures may take where no setting says so."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,7 +180,7 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     if args.set == "heldout":
         evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
     elif args.set == "crossfile":
-        budget = load_settings(args).context_files
+        budget = load_settings(args).context_files or crossfile.RELATED_TOKENS
         evaluation = crossfile.evaluation(data, limit=limit, max_tokens=max_tokens, related_tokens=budget)
     elif args.set == "types":
         evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens)

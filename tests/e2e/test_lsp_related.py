@@ -32,6 +32,7 @@ sys.exit(main())
 """
 MAIN = "from a import f\nimport b\nx = \n"
 NOTHING = "256 "
+ON = {"contextFiles": 256}
 
 
 @pytest.fixture
@@ -51,7 +52,7 @@ def told(client: Client, uri: str) -> str:
 
 def test_what_is_imported_and_what_was_edited_lately(start: Start, folder: Path):
     client = start(code=ECHO)
-    client.initialize(folders=[folder])
+    client.initialize(options=ON, folders=[folder])
     main, other = (folder / "m.py").as_uri(), (folder / "c.py").as_uri()
     client.open(main, MAIN)
     assert told(client, main) == "256 a.py=def f(x):;b.py=def h(y):"
@@ -65,7 +66,7 @@ def test_what_is_imported_and_what_was_edited_lately(start: Start, folder: Path)
 
 def test_a_file_that_changes_on_disk_is_read_again(start: Start, folder: Path):
     client = start(code=ECHO)
-    client.initialize(folders=[folder])
+    client.initialize(options=ON, folders=[folder])
     main = (folder / "m.py").as_uri()
     client.open(main, MAIN)
     assert "a.py=def f(x):" in told(client, main)
@@ -82,16 +83,16 @@ def test_what_is_ignored_excluded_secret_or_turned_off_is_never_read(start: Star
     (folder / ".gitignore").write_text("a.py\n")
     main = (folder / "m.py").as_uri()
     client = start(code=ECHO)
-    client.initialize(options={"exclude": ["b.py"]}, folders=[folder])
+    client.initialize(options={"exclude": ["b.py"], **ON}, folders=[folder])
     client.open(main, MAIN)
     assert told(client, main) == NOTHING
     client.leave()
     client = start(code=ECHO)
-    client.initialize(options={"contextFiles": 0}, folders=[folder])
+    client.initialize(folders=[folder])  # off unless asked for
     client.open(main, MAIN)
     assert told(client, main) == "0 "
     client.leave()
     client = start(code=ECHO)
-    client.initialize()  # no folder: nothing says what may be read
+    client.initialize(options=ON)  # no folder: nothing says what may be read
     client.open(main, MAIN)
     assert told(client, main) == NOTHING

@@ -161,7 +161,7 @@ def test_an_unknown_declared_encoding_is_read_as_utf_8(unmask: Unmask) -> None:
     assert unmask("fill", "odd.py", *FAKE).out == b"# coding: klingon\nx = a + b\n"
 
 
-@pytest.mark.parametrize(("option", "told"), [((), True), (("--context-files", "0"), False)])
+@pytest.mark.parametrize(("option", "told"), [((), False), (("--context-files", "99"), True)])
 def test_what_a_file_imports_is_told(
     unmask: Unmask, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], told: bool
 ) -> None:
