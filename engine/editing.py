@@ -20,6 +20,7 @@ from engine.workbench import Workbench
 _MODULES: dict[EditKind, str] = {
     "complete": "engine.tasks.complete",
     "docstring": "engine.tasks.docstring",
+    "follow": "engine.tasks.next_edit",
     "names": "engine.tasks.rename",
     "repair": "engine.tasks.repair",
     "rewrite": "engine.tasks.rewrite",

@@ -25,7 +25,7 @@ from engine.revise import Start, revise
 from engine.schedule import DecodeRule
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
-from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Work
+from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Related, Work
 
 BLANK_ALTERNATIVE = 0.05
 """A hole that somebody asked to fill is left blank only if no text is at least this probable."""
@@ -140,7 +140,14 @@ class Filler:
             Cancelled: asked to stop.
         """
         prefix, suffix = hole.prefix, hole.suffix
-        layout = self.lay_out(prefix, suffix, language, heal=request.heal)
+        layout = self.lay_out(
+            prefix,
+            suffix,
+            language,
+            heal=request.heal,
+            related=request.related,
+            related_tokens=request.related_tokens,
+        )
         piece = layout.heal.decode("utf-8")
         encoded = self._denoiser.encode(layout.context, limits.cancel)
         work = Work(
@@ -198,7 +205,16 @@ class Filler:
             limits.on_frame(CanvasFrame(hole.index, n_steps, (text,), done=True))
         return Filled(text, made.denoised, made.faults, refusal, work, n_steps)
 
-    def lay_out(self, prefix: str, suffix: str, language: Language, *, heal: bool) -> Layout:
+    def lay_out(
+        self,
+        prefix: str,
+        suffix: str,
+        language: Language,
+        *,
+        heal: bool,
+        related: Sequence[Related] = (),
+        related_tokens: int = 0,
+    ) -> Layout:
         """The context of the hole between two texts."""
         return lay_out(
             prefix,
@@ -208,6 +224,8 @@ class Filler:
             budget_tokens=self._context_tokens,
             heal=heal,
             landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
+            related=related,
+            related_tokens=related_tokens,
         )
 
     def _doubtful(self, request: FillRequest, language: Language, hole: Hole, made: _Attempt) -> bool:

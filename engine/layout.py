@@ -13,10 +13,14 @@ from dataclasses import dataclass
 
 from engine.denoiser import SpecialTokens
 from engine.tokens import TokenCodec
-from engine.types import Span
+from engine.types import Related, Span
 
 SUFFIX_SHARE = 0.25
 LANDMARK_SHARE = 0.25
+MAX_RELATED_SHARE = 0.5
+FILE_SEPARATOR = "<|file_sep|>"
+"""What stands before each file in what the base was trained on, where its vocabulary has it."""
+
 ANCHOR_LINES = 16
 """A window starts at a line whose number is a multiple of this, or the cache would be lost at every line."""
 MAX_CHARS_PER_TOKEN = 12
@@ -49,6 +53,8 @@ def lay_out(
     budget_tokens: int,
     heal: bool,
     landmarks: Landmarks,
+    related: Sequence[Related] = (),
+    related_tokens: int = 0,
 ) -> Layout:
     """Build the context for the hole between two texts.
 
@@ -60,8 +66,12 @@ def lay_out(
         budget_tokens: the most tokens the context may have.
         heal: whether the unfinished piece at the end of the prefix moves into the canvas.
         landmarks: spans of ``prefix`` worth keeping, in order; asked only if the prefix does not fit.
+        related: what other files offer; stands before everything else, so that no keystroke moves it.
+        related_tokens: the most tokens of the budget that this may take.
     """
     budget = max(budget_tokens - 3, 8)
+    related_ids = _related_ids(related, codec, min(related_tokens, int(budget * MAX_RELATED_SHARE)))
+    budget -= len(related_ids)
     suffix_budget = int(budget * SUFFIX_SHARE)
     suffix_head = suffix[: suffix_budget * MAX_CHARS_PER_TOKEN]
     suffix_ids = codec.encode(suffix_head)
@@ -70,8 +80,26 @@ def lay_out(
 
     kept, piece = codec.split_for_healing(prefix) if heal else (prefix, "")
     prefix_ids, prefix_cut = _prefix_ids(kept, codec, budget - len(suffix_ids), landmarks)
-    context = [special.fim_prefix, special.fim_suffix, *suffix_ids, special.fim_middle, *prefix_ids]
+    hole = [special.fim_prefix, special.fim_suffix, *suffix_ids, special.fim_middle, *prefix_ids]
+    context = [*related_ids, *hole]
     return Layout(context, piece.encode("utf-8"), suffix_cut or prefix_cut)
+
+
+def _related_ids(related: Sequence[Related], codec: TokenCodec, budget: int) -> list[int]:
+    """Token ids of the signatures of other files that fit, file by file, each under its path."""
+    separator = codec.id_of(FILE_SEPARATOR)
+    separators = [] if separator is None else [separator]
+    ids: list[int] = []
+    for file in related:
+        head = [*separators, *codec.encode(f"{file.path}\n")]
+        left = budget - len(ids) - len(head) - len(separators)
+        chosen: list[int] = []
+        for signature in file.signatures:
+            more = codec.encode(f"{signature}\n") if len(signature) <= left * MAX_CHARS_PER_TOKEN else []
+            if more and len(chosen) + len(more) <= left:
+                chosen += more
+        ids += [*head, *chosen] if chosen else []
+    return [*ids, *separators] if ids else []
 
 
 def _prefix_ids(prefix: str, codec: TokenCodec, budget: int, landmarks: Landmarks) -> tuple[list[int], bool]:

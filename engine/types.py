@@ -29,6 +29,19 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
+class Related:
+    """What another file offers to the one being filled.
+
+    Attributes:
+        path: of the file, as people write it.
+        signatures: the lines that say how to use what it defines, the most wanted first.
+    """
+
+    path: str
+    signatures: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class FillRequest:
     """What to fill.
 
@@ -42,6 +55,8 @@ class FillRequest:
         automatic: asked for by typing, not by the user; the accept gate is strict then.
         within_block: stop a fill of several lines where the block that its hole stands in ends.
         heal: complete the half-typed token before a hole and do not restart it.
+        related: other files that the text goes by, the most important first.
+        related_tokens: the most tokens of context that they may take.
     """
 
     segments: tuple[str | None, ...]
@@ -52,6 +67,8 @@ class FillRequest:
     automatic: bool = False
     within_block: bool = False
     heal: bool = True
+    related: tuple[Related, ...] = ()
+    related_tokens: int = 0
 
     @property
     def n_holes(self) -> int:
@@ -91,7 +108,7 @@ class FillResult:
     cached_tokens: int = 0
 
 
-EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete"]
+EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete", "follow"]
 
 Strength = Literal["restyle", "rework", "rewrite"]
 
@@ -110,6 +127,7 @@ class EditRequest:
         to: LSP language identifier of the target (``translate``).
         opening: what the new text must begin with, such as a declaration (``translate``).
         doubtful: spans that a tool complains of (``repair``).
+        before: the whole text before its last change (``follow``).
         max_tokens: the most tokens to write, over the whole task.
         deadline_ms: milliseconds from the start of the call after which the best so far is returned.
     """
@@ -123,6 +141,7 @@ class EditRequest:
     to: str | None = None
     opening: str = ""
     doubtful: tuple[Span, ...] = ()
+    before: str | None = None
     max_tokens: int = 1024
     deadline_ms: float | None = None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -164,26 +164,36 @@ class Workbench:
         stop: StopRule,
         max_tokens: int,
         avoid: Sequence[str] = (),
+        heal: bool = False,
     ) -> Written:
-        """The text that a rule ends, between two others; nothing of it is healed, tidied or judged.
+        """The text that a rule ends, between two others; nothing of it is tidied or judged.
 
         Where the suffix is that of the last call, what the prefixes have in common is not encoded again.
 
         Args:
-            prefix: the text before; best cut where a token ends.
+            prefix: the text before; best cut where a token ends, unless it is healed.
             suffix: the text behind.
             language: LSP language identifier.
             stop: where the text ends.
             max_tokens: the most tokens of it.
             avoid: words it must not begin with, nor with the first token of one.
+            heal: whether the last piece of the prefix is written anew, held to what it is.
 
         Raises:
             Cancelled: asked to stop.
         """
+        kept, piece = self.codec.split_for_healing(prefix) if heal else (prefix, "")
         firsts = {self.codec.encode(spelt)[0] for word in avoid for spelt in (word, f" {word}")}
         avoided = [Avoided(np.array(sorted(firsts), dtype=np.int64), 0.0)] if firsts else []
-        context = self._lay_out(prefix, suffix, language).context
-        return self._written(context, Task(b"", max_tokens, stop, avoided, hint=Hint.around(context)))
+        context = self._lay_out(kept, suffix, language).context
+
+        def behind_piece(text: str) -> int | None:
+            end = stop(text[len(piece) :])
+            return None if end is None else end + len(piece)
+
+        task = Task(piece.encode(), max_tokens, behind_piece, avoided, hint=Hint.around(context))
+        written = self._written(context, task)
+        return replace(written, text=written.text[len(piece) :])
 
     def _written(self, context: Sequence[int], task: Task) -> Written:
         encoded = self._denoiser.encode(context, self.cancel)

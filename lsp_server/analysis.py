@@ -8,14 +8,18 @@ The one place of the server that reaches tree-sitter, and it does so when first 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
-from engine.types import Span
+from engine.types import Related, Span
 
 if TYPE_CHECKING:
+    from engine.context_index import OutlineOf
     from engine.offers import Offer
+    from engine.outline import Entry
+    from engine.tasks.follow_up import Implied
 
 HOLE = "<hole>"
 
@@ -81,6 +85,56 @@ def offers(
     from engine import offers as engine_offers
 
     return engine_offers.offers(text, language, selection, complained_of=complained_of, automatic=automatic)
+
+
+def implied(before: str, text: str, language: str) -> Implied:
+    """What the change from one text to another implies elsewhere in it; see ``engine.tasks.next_edit``."""
+    from engine import languages
+    from engine.tasks import next_edit
+
+    return next_edit.follow_ups(before, text, languages.by_id(language))
+
+
+def applied(text: str, changes: Iterable[tuple[Span, str]]) -> str:
+    """A text with spans replaced, which are in order and disjoint."""
+    from engine import edits
+
+    return edits.apply(text, [edits.TextEdit(span, new) for span, new in changes])
+
+
+def related_files(
+    text: str, path: PurePosixPath, language: str, outline_of: OutlineOf, recent: Iterable[PurePosixPath]
+) -> tuple[Related, ...]:
+    """What other files offer to one; see ``engine.context_index``."""
+    from engine import context_index, languages
+
+    return context_index.related_files(text, path, languages.by_id(language), outline_of, recent)
+
+
+def outline(text: str, language: str) -> tuple[Entry, ...]:
+    """What a text defines at its top."""
+    from engine import languages
+    from engine import outline as engine_outline
+
+    return engine_outline.outline(text, languages.by_id(language))
+
+
+def is_parsed(path: str) -> bool:
+    """Whether a file is, by its name, in a language that has a grammar."""
+    from engine import languages
+
+    return languages.by_path(PurePosixPath(path)).grammar is not None
+
+
+def decoded(data: bytes, name: str) -> str:
+    """The text of a file.
+
+    Raises:
+        TextError: it is none.
+    """
+    from engine import text
+
+    return text.decode(data, name).text
 
 
 def file_ending(language: str) -> str:

@@ -76,6 +76,10 @@ class Workspace(PyglsWorkspace):
         assert document is None or isinstance(document, Document)
         return document
 
+    def open_documents(self) -> list[Document]:
+        """All documents that are open."""
+        return [document for document in self.text_documents.values() if isinstance(document, Document)]
+
     def is_current(self, document: Document, version: int | None) -> bool:
         """Whether a document is still open, and still in this version."""
         return self.open_document(document.uri) is document and document.version == version

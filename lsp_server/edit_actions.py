@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from engine.types import CanvasFrame, EditRequest, FrameListener
-from lsp_server import analysis, edits, from_lsp, to_lsp
+from lsp_server import analysis, edits, from_lsp, next_edits, to_lsp
 from lsp_server.documents import Document
 from lsp_server.errors import RequestFailed, changed
 from lsp_server.from_lsp import EditTarget
-from lsp_server.session import Snapshot
+from lsp_server.session import Session, Snapshot
 from lsp_server.status import WorkDone
 
 if TYPE_CHECKING:
@@ -25,15 +25,24 @@ _DOINGS = {
     "names": "finding a name",
     "repair": "repairing",
     "complete": "completing",
+    "follow": "following a change",
     "rewrite": "rewriting",
     "translate": "rewriting",
 }
 
 
 async def offers(
-    document: Document, snapshot: Snapshot, params: types.CodeActionParams
+    session: Session, document: Document, snapshot: Snapshot, params: types.CodeActionParams
 ) -> list[tuple[str, EditTarget]]:
-    """What applies at the selection: titles and what they stand for. Parses off the event loop."""
+    """What applies at the selection, or follows from the last change: titles and what they stand for.
+
+    Parses off the event loop.
+    """
+    implied = await next_edits.implied(session, snapshot)
+    following = []
+    if implied is not None:
+        target = EditTarget(document.uri, snapshot.version, None, "follow")
+        following.append((f"Unmask: {implied.title}", target))
     selection, where = from_lsp.span(document, params.range), params.range
     if selection.end_char - selection.start_char == 1:  # a block cursor, as in ``fill_actions``
         where = types.Range(where.start, where.start)
@@ -47,7 +56,7 @@ async def offers(
         complained_of=bool(doubtful),
         automatic=params.context.trigger_kind == types.CodeActionTriggerKind.Automatic,
     )
-    return [
+    return following + [
         (
             f"Unmask: {offer.title}",
             EditTarget(
@@ -92,7 +101,7 @@ async def edit_for(
         ls, f"Unmask: {_DOINGS[target.kind]} in {snapshot.name}", token, task.cancel if task else None
     )
     try:
-        request = _request(document, snapshot, target)
+        request = _request(ls.session, document, snapshot, target)
         change = await edits.edit(ls.session, snapshot, request, on_frame=_listener(ls, work))
     finally:
         work.end()
@@ -101,6 +110,8 @@ async def edit_for(
     if change.note:
         note = f"Unmask: {change.note}"
         ls.window_show_message(types.ShowMessageParams(type=types.MessageType.Info, message=note))
+    if target.kind == "follow":
+        ls.session.settled.give(snapshot.key, snapshot.text, change.edits)
     label = _label(target) if ls.client_supports(_ANNOTATIONS) else None
     if makes_file:
         return to_lsp.new_file(_uri_beside(ls, document, target.to or ""), change.text, label=label)
@@ -111,7 +122,7 @@ async def edit_for(
 _ANNOTATIONS = "workspace.workspace_edit.change_annotation_support"
 
 
-def _request(document: Document, snapshot: Snapshot, target: EditTarget) -> EditRequest:
+def _request(session: Session, document: Document, snapshot: Snapshot, target: EditTarget) -> EditRequest:
     return EditRequest(
         kind=target.kind,
         text=snapshot.text,
@@ -121,6 +132,7 @@ def _request(document: Document, snapshot: Snapshot, target: EditTarget) -> Edit
         strength=target.strength or "rework",
         to=target.to,
         doubtful=tuple(from_lsp.span(document, doubtful) for doubtful in target.doubtful),
+        before=session.settled.before(snapshot.key) if target.kind == "follow" else None,
     )
 
 
@@ -137,7 +149,7 @@ def _label(target: EditTarget) -> str:
     """What a change is called where changes are reviewed."""
     if target.kind == "translate":
         return f"Unmask: rewrite to {analysis.title(target.to or '')}"
-    return f"Unmask: {target.kind}"
+    return "Unmask: follow-up" if target.kind == "follow" else f"Unmask: {target.kind}"
 
 
 def _check_makes_files(ls: Server) -> None:

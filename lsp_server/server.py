@@ -6,11 +6,12 @@ import logging
 import os
 from collections.abc import Mapping
 from importlib import metadata
+from pathlib import Path
 
 from pygls.capabilities import get_capability
 from pygls.lsp.server import LanguageServer
 
-from lsp_server.documents import Workspace
+from lsp_server.documents import Document, Workspace
 from lsp_server.features import (
     code_action,
     completion,
@@ -36,6 +37,7 @@ class Server(LanguageServer):
         session: what the client has told, and the engine.
         announcer: what is told to the client without being asked.
         watcher: the settings files and the model.
+        related_watcher: the files that open documents go by.
     """
 
     protocol: Protocol
@@ -56,10 +58,13 @@ class Server(LanguageServer):
             report=self.announcer.warn,
             on_status=self.announcer.status,
             opener=opener,
+            documents=self._open_documents,
+            watch=self._watch_related,
         )
         self.watcher = Watcher(
             lambda names: self.announcer.on_loop(lambda: configuration.files_changed(self, names))
         )
+        self.related_watcher = Watcher(self.session.related.forget)
         for feature in (inline_completion, completion, code_action, execute_command, sync, configuration):
             feature.register(self)
 
@@ -67,6 +72,12 @@ class Server(LanguageServer):
     def documents(self) -> Workspace:
         """The open documents; there are none before ``initialize``."""
         return self.protocol.documents()
+
+    def _open_documents(self) -> list[Document]:
+        return self.documents.open_documents()
+
+    def _watch_related(self, files: frozenset[Path]) -> None:
+        self.related_watcher.watch(files)
 
     def client_supports(self, capability: str) -> bool:
         """Whether the client declares a capability, such as ``window.work_done_progress``."""
@@ -84,8 +95,8 @@ class Server(LanguageServer):
 
     def close(self, timeout_s: float) -> bool:
         """End all work; whether its threads have ended within about ``timeout_s`` seconds."""
-        watcher = self.watcher.close(timeout_s)
-        return self.session.close(timeout_s) and watcher
+        watchers = [watcher.close(timeout_s) for watcher in (self.watcher, self.related_watcher)]
+        return self.session.close(timeout_s) and all(watchers)
 
 
 def _version() -> str:

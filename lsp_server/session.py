@@ -8,6 +8,7 @@ and what is sent goes out through the two callbacks.
 from __future__ import annotations
 
 import re
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -17,12 +18,17 @@ from lsp_server import analysis, from_lsp, settings
 from lsp_server.documents import Document
 from lsp_server.host import EngineHost, Opener, Status, artifact_directory, open_real
 from lsp_server.options import Options, Report
+from lsp_server.related import Around, RelatedFiles
 from lsp_server.scheduler import Scheduler
 from lsp_server.settings import Settings
+from lsp_server.settled import Settled
 from lsp_server.suggestions import Suggestions
 
 MAX_DOCUMENT_CHARS = 5_000_000
 MAX_RIGHT_CHARS = 8
+MAX_RECENT = 2
+"""How many files that were edited lately count as related."""
+
 _CLOSERS = frozenset(")]}\"';,` \t")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
@@ -85,6 +91,8 @@ class Session:
         report: told, in one line, what the user should know about their settings.
         on_status: told each new status of the engine, on any thread.
         opener: opens engines.
+        documents: all that are open.
+        watch: told which other files matter to the open ones.
     """
 
     def __init__(
@@ -95,10 +103,16 @@ class Session:
         report: Report,
         on_status: Callable[[Status], None],
         opener: Opener = open_real,
+        documents: Callable[[], Iterable[Document]] = tuple,
+        watch: Callable[[frozenset[Path]], object] | None = None,
     ) -> None:
         self.scheduler = Scheduler()
         self.host = EngineHost(opener, self.scheduler, on_status)
         self.suggestions = Suggestions()
+        self.settled = Settled()
+        self.related = RelatedFiles(watch)
+        self._documents = documents
+        self._edited: OrderedDict[str, None] = OrderedDict()
         self._environ = environ
         self._command_line = command_line
         self._report = report
@@ -198,10 +212,36 @@ class Session:
         language = analysis.language_of(document.language_id or "", path)
         return Snapshot(document.uri, document.version, text, language, path, inside, self.settings_for(path))
 
+    def edited(self, document: Document) -> None:
+        """A document was changed: of all it is the one that was edited last."""
+        path = from_lsp.path_key(document.uri)
+        self._edited[path] = None
+        self._edited.move_to_end(path)
+        while len(self._edited) > 2 * MAX_RECENT:
+            self._edited.popitem(last=False)
+
+    def around(self, snapshot: Snapshot) -> Around | None:
+        """What other files a document may go by; None outside all folders, and where that is turned off."""
+        folder = self._folder_of(snapshot.path)
+        root = None if folder is None else from_lsp.directory(self._folders[folder].uri)
+        if folder is None or root is None or not snapshot.settings.context_files:
+            return None
+        texts: dict[PurePosixPath, tuple[str, str]] = {}
+        for document in self._documents():
+            path = from_lsp.path_key(document.uri)
+            if self._folder_of(path) == folder:
+                language = analysis.language_of(document.language_id or "", path)
+                texts[PurePosixPath(path[len(folder) + 1 :])] = (document.source, language)
+        recent = [PurePosixPath(path[len(folder) + 1 :]) for path in reversed(self._edited)]
+        alike = (path for path in recent if texts.get(path, ("", ""))[1] == snapshot.language)
+        others = [path for path in alike if path != snapshot.inside]
+        return Around(root, snapshot.settings.excludes, texts, tuple(others[:MAX_RECENT]))
+
     def forget(self, key: str) -> None:
         """A document was closed: end its work."""
         self.scheduler.cancel(key)
         self.suggestions.forget(key)
+        self.settled.forget(key)
         self._newest.pop(key, None)
 
     def silent_because(self, snapshot: Snapshot) -> str | None:

@@ -42,6 +42,7 @@ class Settings:
     """
 
     engine: EngineConfig = field(default_factory=EngineConfig)
+    context_files: int = 0
     enabled: bool = True
     languages: Mapping[str, bool] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()

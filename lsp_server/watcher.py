@@ -71,4 +71,4 @@ class Watcher:
                 if not stop.is_set():
                     self._on_change(frozenset(Path(path).name for _, path in changes))
         except (OSError, RuntimeError) as error:
-            log.warning("changes of settings files go unnoticed: %s", error)
+            log.warning("changes of files go unnoticed: %s", error)

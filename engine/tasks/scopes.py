@@ -62,8 +62,14 @@ class Symbol:
     top_level: bool
 
 
-def symbol_at(syntax: Syntax, text: str, char_offset: int) -> Symbol:
+def symbol_at(syntax: Syntax, text: str, char_offset: int, *, in_file: bool = False) -> Symbol:
     """The symbol whose name stands at an offset, or ends there.
+
+    Args:
+        syntax: of the text.
+        text: the whole file.
+        char_offset: where the name stands.
+        in_file: whether only this file matters; what other files import or export is followed then, too.
 
     Raises:
         UnsureError: there is none, or its occurrences cannot be told for sure.
@@ -74,14 +80,14 @@ def symbol_at(syntax: Syntax, text: str, char_offset: int) -> Symbol:
     leaf = _leaf_at(syntax, rules, char_offset)
     if leaf is None:
         raise UnsureError("no name of a variable, parameter or function stands here")
-    return _Resolver(syntax, text, rules).symbol(leaf)
+    return _Resolver(syntax, text, rules, in_file=in_file).symbol(leaf)
 
 
 class _Resolver:
     """Binds the occurrences of one name to scopes."""
 
-    def __init__(self, syntax: Syntax, text: str, rules: Rules) -> None:
-        self._syntax, self._text, self._rules = syntax, text, rules
+    def __init__(self, syntax: Syntax, text: str, rules: Rules, *, in_file: bool) -> None:
+        self._syntax, self._text, self._rules, self._in_file = syntax, text, rules, in_file
 
     def symbol(self, leaf: Node) -> Symbol:
         rules = self._rules
@@ -207,7 +213,7 @@ class _Resolver:
             raise UnsureError(f"{name} stands where the file does not parse")
         if self._syntax.language.id == "rust" and re.search(rf"\{{{re.escape(name)}[:}}]", self._text):
             raise UnsureError(f"{name} stands in the text of a format string")
-        listed = self._syntax.language.id == "python" and "__all__" in self._text
+        listed = self._syntax.language.id == "python" and "__all__" in self._text and not self._in_file
         if listed and re.search(rf"[\"']{re.escape(name)}[\"']", self._text):
             raise UnsureError(f"{name} is exported by __all__: other files may use it")
         said = self._rules.dynamic.search(self._text) if self._rules.dynamic is not None else None
@@ -239,14 +245,19 @@ class _Resolver:
 
     def _check_symbol(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
         kinds = {binding_kind for _, binding_kind in bindings}
-        if "import" in kinds:
+        if "import" in kinds and not self._in_file:
             raise UnsureError(f"{name} is imported: it is named elsewhere")
-        if "member" in kinds or scope.type in self._rules.closed:
+        if ("member" in kinds and not self._in_file) or scope.type in self._rules.closed:
             raise UnsureError(f"{name} is a member of a class: its uses cannot be followed")
-        if kind == "function" and len(bindings) > 1:
+        if kind in ("function", "member", "import") and len(bindings) > 1:
             raise UnsureError(f"{name} is defined more than once")
         if kind == "parameter" and scope.parent is None:
             raise UnsureError(f"{name} is the parameter of a declaration alone")
+        if not self._in_file:
+            self._check_elsewhere(name, kind, scope, bindings)
+
+    def _check_elsewhere(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
+        """Refuse a name that something outside of what is followed may go by."""
         if kind == "parameter" and self._is_keyword(name):
             raise UnsureError(f"{name} is passed by its name")
         first = min((node for node, _ in bindings), key=lambda node: node.start_byte)

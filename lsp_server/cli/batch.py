@@ -30,8 +30,9 @@ Each null in `segments` is a hole; several are filled jointly. Only `segments` h
 edit      {"id": 2, "language": "python", "segments": ["x=1\\n"], "task": {"kind": "rewrite"},
            "instruction": "Call it total."}
           "task" is {"kind": "rewrite", "translate" (with "to": "javascript"), "types", "docstring",
-          "names", "repair" or "complete"}; with "selection": true in it, `segments` is the text before,
-          the selection and the text after. The answer has "text", the whole new text, and "edits".
+          "names", "repair", "complete" or "follow" (with "before": the text before its last change)}; with
+          "selection": true in it, `segments` is the text before, the selection and the text after.
+          The answer has "text", the whole new text, and "edits".
 
 `status` is ok, refused (nothing worth giving: `reason` says why) or error (the line is no request:
 `reason` names the field). A bad line never ends the process; blank lines are skipped."""

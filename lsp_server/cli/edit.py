@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -22,6 +23,10 @@ MIN_TOKENS = 1024
 """What a task may write of its own accord, or a token for every character where that is more."""
 
 
+_OF_TASKS = {"to": "translate", "strength": "rewrite", "before": "follow", "check": "types"}
+"""Options that mean something to one task."""
+
+
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options that make an edit of a fill."""
     group = parser.add_argument_group("edit what stands there, in place of filling holes")
@@ -34,6 +39,15 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--strength", choices=get_args(Strength), help="rewrite without an instruction: how much may change"
     )
+    group.add_argument(
+        "--before", metavar="FILE", help="follow: the file as it was before the change that is followed"
+    )
+    group.add_argument(
+        "--check",
+        action="store_true",
+        default=None,
+        help="types: leave out what mypy complains of, where it is installed (Python files)",
+    )
     group.add_argument("--to", metavar="LANG", help="translate: the target, such as javascript or go")
 
 
@@ -45,9 +59,9 @@ def is_asked(args: argparse.Namespace) -> bool:
     """
     if args.task is not None or args.instruction is not None:
         return True
-    if args.to is not None or args.strength is not None:
-        given = "--to" if args.to is not None else "--strength"
-        raise UsageError(f"{given} belongs to a task", "Add --task translate or --task rewrite.")
+    for name, task in _OF_TASKS.items():
+        if getattr(args, name) is not None:
+            raise UsageError(f"--{name} belongs to a task", f"Add --task {task}.")
     return False
 
 
@@ -65,6 +79,8 @@ def run(args: argparse.Namespace) -> int:
         new_file = _beside(args.file, request.to or "")
     with options.loaded_engine(settings.engine) as engine:
         result = engine.edit(request)
+    if result.status == "ok" and args.check:
+        result = _checked(args.file, document, result)
     if result.status == "ok":
         if new_file is not None:
             files.create(new_file, document, result.text)
@@ -81,9 +97,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, text: str) -> EditRequest:
-    from lsp_server.cli import holes
+    from engine import regions
+    from lsp_server.cli import files, holes
     from lsp_server.cli.fill import language_of
 
+    if args.task == "follow" and args.before is None:
+        raise UsageError("follow needs the file as it was before", "Name it with --before FILE.")
+    if args.check and (args.task != "types" or args.file == files.STDIN or language_of(args) != "python"):
+        raise UsageError("--check is for the types of a Python file", "Leave it out.")
+    if args.before is not None and regions.is_secret_path(args.before):
+        raise UsageError(f"{args.before} looks like a file of secrets, which Unmask never reads")
     selection: Span | None = None
     if args.at is not None:
         selection = holes.at(text, args.at)
@@ -97,8 +120,23 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
         instruction=args.instruction,
         strength=args.strength or "rework",
         to=args.to,
+        before=None if args.before is None else files.read(args.before).text,
         max_tokens=args.max_tokens or max(MIN_TOKENS, len(text)),
         deadline_ms=args.deadline_ms,
+    )
+
+
+def _checked(name: str, document: Document, result: EditResult) -> EditResult:
+    """What the type checker leaves of a result."""
+    from lsp_server.cli.type_check import checked
+
+    done = checked(Path(name), document, result.text)
+    notes = [note for note in (result.reason, done.note) if note]
+    return replace(
+        result,
+        status="refused" if done.text == document.text else "ok",
+        text=done.text,
+        reason="; ".join(notes) or None,
     )
 
 

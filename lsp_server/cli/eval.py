@@ -28,8 +28,10 @@ sets, and the data each takes:
   infilling     a HumanEval infilling file (task_id, prompt, suffix, canonical_solution, test, entry_point)
   joint         the single-line infilling file: two and three holes at once in the same functions
   heldout       a corpus directory with heldout-*.jsonl.gz: exact match by kind of span
+  crossfile     a corpus directory: calls of what sibling modules define, with their signatures and without
   types         a corpus directory: annotations of held-out files, taken out and put back
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
+  follow        a corpus directory: a parameter put back into held-out signatures, and the calls that follow
   syntax        a corpus directory: held-out functions with one token wrong that parse no more, mended
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
@@ -40,9 +42,11 @@ examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
   unmask eval heldout corpus --per-kind 50
+  unmask eval crossfile corpus --limit 200 --modes lossless
   unmask eval types corpus --limit 20 --modes parallel
   unmask eval repair corpus --limit 100
   unmask eval syntax corpus --limit 60
+  unmask eval follow corpus --limit 100
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
 
@@ -53,14 +57,16 @@ _DEFAULT_TOKENS = {
     "infilling": 128,
     "joint": 64,
     "heldout": 192,
+    "crossfile": 48,
     "types": 1024,
     "repair": 48,
     "syntax": 16,
+    "follow": 32,
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("heldout", "repair", "syntax", "types")
-_ONE_MODE = ("repair", "syntax")
+_OF_CORPUS = ("crossfile", "follow", "heldout", "repair", "syntax", "types")
+_ONE_MODE = ("follow", "repair", "syntax")
 """Sets in which the base decides: they are asked once."""
 
 
@@ -78,7 +84,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "data",
         type=Path,
         nargs="?",
-        help="the evaluation data; by default the directory `corpus` for heldout, types, repair and syntax",
+        help="the evaluation data; by default the directory `corpus` for those that take one",
     )
     parser.add_argument(
         "--modes",
@@ -156,13 +162,26 @@ def _opened(path: Path) -> TextIO:
 
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
-    from export.evaluate import heldout, infilling, instructions, joint, syntax, translate, types
+    from export.evaluate import (
+        crossfile,
+        follow,
+        heldout,
+        infilling,
+        instructions,
+        joint,
+        syntax,
+        translate,
+        types,
+    )
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
     evaluation: Evaluation[Any, Any]
     if args.set == "heldout":
         evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
+    elif args.set == "crossfile":
+        budget = load_settings(args).context_files or crossfile.RELATED_TOKENS
+        evaluation = crossfile.evaluation(data, limit=limit, max_tokens=max_tokens, related_tokens=budget)
     elif args.set == "types":
         evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens)
     elif args.set == "translate":
@@ -170,6 +189,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
     elif args.set == "instructions":
         evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
+    elif args.set == "follow":
+        evaluation = follow.evaluation(data, limit=limit)
     elif args.set == "syntax":
         evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
     elif args.set == "joint":

@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
@@ -18,6 +18,8 @@ from lsp_server.cli import edit, options
 
 if TYPE_CHECKING:
     from engine.text import Document
+    from engine.types import Related
+    from lsp_server.settings import Settings
 
 DESCRIPTION = """\
 Fill the holes of a file and print the filled text; with --task or --instruction, edit what stands there.
@@ -120,6 +122,8 @@ def run(args: argparse.Namespace) -> int:
         max_tokens=args.max_tokens or settings.max_tokens,
         deadline_ms=args.deadline_ms,
         within_block=True,
+        related=() if from_stdin else _related(Path(args.file), document.text, language, settings),
+        related_tokens=settings.context_files,
     )
     with options.loaded_engine(settings.engine) as engine:
         result = engine.fill(request)
@@ -146,6 +150,19 @@ def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
         shown = "stdin" if args.file == "-" else args.file
         raise UsageError(f"{shown} has no {regions.HOLE}", "Mark one, or say where with --at or --lines.")
     return marked
+
+
+def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[Related, ...]:
+    """What the files that a file imports offer to it, as far as they lie in its repository or its folder."""
+    from lsp_server.related import Around, RelatedFiles
+
+    if not settings.context_files:
+        return ()
+    file = file.absolute()
+    folders = file.parents
+    root = next((folder for folder in folders if (folder / ".git").exists()), folders[0])
+    inside = PurePosixPath(file.relative_to(root).as_posix())
+    return RelatedFiles().of(inside, text, language, Around(root, settings.excludes))
 
 
 def language_of(args: argparse.Namespace) -> str:

@@ -39,6 +39,12 @@ def add_model_options(parser: argparse.ArgumentParser, *, decodes: bool = True) 
     )
     if decodes:
         group.add_argument(
+            "--context-files",
+            type=whole_number(0, 65_536),
+            metavar="N",
+            help="the most of them for signatures of other files; 0 reads no other file",
+        )
+        group.add_argument(
             "--decoding",
             choices=DECODINGS,
             help="parallel drafts, verifies and mends; lossless gives the base's text; left_to_right is it",
@@ -94,6 +100,7 @@ def said(args: argparse.Namespace) -> Options:
         device=args.device,
         threads=args.threads,
         context_tokens=args.context_tokens,
+        context_files=getattr(args, "context_files", None),
         decoding=getattr(args, "decoding", None),
         cache_dir=args.cache_dir,
         sources=args.sources,

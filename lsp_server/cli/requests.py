@@ -93,6 +93,7 @@ def _edit_request(reader: _Fields) -> EditRequest:
         to=task.text("to", "") or None,
         opening=task.text("opening", ""),
         doubtful=task.spans("doubtful", len(text)),
+        before=task.text("before", "") or None,
         max_tokens=reader.whole("max_tokens", _DEFAULT_EDIT.max_tokens, most=MAX_HOLE_TOKENS),
         deadline_ms=reader.milliseconds("deadline_ms"),
     )

@@ -36,7 +36,7 @@ async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.
     if _is_wanted(to_lsp.FILL_KIND, only):
         fills = await fill_actions.offers(document, snapshot, params)
     if any(_is_wanted(to_lsp.edit_kind(kind), only) for kind in get_args(EditKind)):
-        found = await edit_actions.offers(document, snapshot, params)
+        found = await edit_actions.offers(ls.session, document, snapshot, params)
         edits = [offer for offer in found if _is_wanted(to_lsp.edit_kind(offer[1].kind), only)]
 
     if not ls.client_supports("text_document.code_action.code_action_literal_support"):

@@ -64,6 +64,7 @@ async def initialized(ls: Server, _params: types.InitializedParams) -> None:
 def shutdown(ls: Server, _params: object) -> None:
     """Watch and compute nothing any more; the process ends at ``exit``."""
     ls.watcher.stop()
+    ls.related_watcher.stop()
     ls.session.close(0)
 
 
@@ -85,9 +86,9 @@ def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFo
 
 def did_change_watched_files(ls: Server, params: types.DidChangeWatchedFilesParams) -> None:
     """What a client's own watcher saw counts like what ours saw."""
-    files_changed(
-        ls, frozenset(from_lsp.path_key(change.uri).rpartition("/")[2] for change in params.changes)
-    )
+    names = frozenset(from_lsp.path_key(change.uri).rpartition("/")[2] for change in params.changes)
+    ls.session.related.forget(names)
+    files_changed(ls, names)
 
 
 def files_changed(ls: Server, names: frozenset[str]) -> None:

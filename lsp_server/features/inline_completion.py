@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from engine.types import Span
-from lsp_server import canvas, fills, from_lsp, to_lsp
+from lsp_server import canvas, fills, from_lsp, next_edits, to_lsp
 
 if TYPE_CHECKING:
     from lsp_server.server import Server
@@ -19,7 +19,10 @@ def register(server: Server) -> None:
 
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
-    """At most one item: what follows the cursor, or the selected entry of the completion list."""
+    """At most one item: what the last change implies here, or what follows the cursor.
+
+    With an entry of the completion list selected, what follows that.
+    """
     document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return types.InlineCompletionList(items=[])
@@ -31,13 +34,27 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     range_ = to_lsp.range_(document, replaced)
     automatic = params.context.trigger_kind == types.InlineCompletionTriggerKind.Automatic
 
+    def is_current() -> bool:
+        return ls.documents.is_current(document, snapshot.version)
+
+    following = None
+    if selected is None:
+        ticket = ls.session.newest_request(snapshot.key)
+        following = await next_edits.ghost(
+            ls.session, snapshot, at_char, automatic=automatic, is_current=is_current
+        )
+        if not (is_current() and ls.session.is_newest(snapshot.key, ticket)):
+            return types.InlineCompletionList(items=[])
+    if following is not None:
+        item = to_lsp.inline_completion(following.shown, to_lsp.range_(document, following.span))
+        return types.InlineCompletionList(items=[item])
     shown = await fills.suggest(
         ls.session,
         snapshot,
         snapshot.text[: replaced.start_char] + typed,
         snapshot.text[replaced.end_char :],
         automatic=automatic,
-        is_current=lambda: ls.documents.is_current(document, snapshot.version),
+        is_current=is_current,
         on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
     )
     items = [] if shown is None else [to_lsp.inline_completion(shown, range_, typed=typed)]

@@ -30,11 +30,22 @@ def register(server: Server) -> None:
 def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
     """A document opened again is another document."""
     ls.session.forget(from_lsp.document_key(params.text_document.uri))
+    document = ls.documents.open_document(params.text_document.uri)
+    if document is not None:
+        snapshot = ls.session.snapshot(document)
+        ls.session.settled.settle(snapshot.key, snapshot.text)
 
 
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     """What is being computed for typing is for a text that is gone."""
-    ls.session.scheduler.supersede(from_lsp.document_key(params.text_document.uri))
+    key = from_lsp.document_key(params.text_document.uri)
+    ls.session.scheduler.supersede(key)
+    document = ls.documents.open_document(params.text_document.uri)
+    if document is None:
+        return
+    ls.session.edited(document)
+    if ls.session.settled.is_waiting(key):
+        ls.session.settled.observe(key, ls.session.snapshot(document).text)
 
 
 def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:

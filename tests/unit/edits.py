@@ -81,7 +81,9 @@ def edit(kind: EditKind, marked: str, language: str, answer: str, **options: obj
     return fake_engine(answer).edit(request)
 
 
-def edited(kind: EditKind, text: str, language: str, selection: Span | None, answer: str) -> Edited:
+def edited(
+    kind: EditKind, text: str, language: str, selection: Span | None, answer: str, before: str | None = None
+) -> Edited:
     """What a task itself gives, before it is held to its spans."""
     seen: list[Edited] = []
     engine = fake_engine(answer)
@@ -95,7 +97,8 @@ def edited(kind: EditKind, text: str, language: str, selection: Span | None, ans
     module.run = spy  # type: ignore[attr-defined]
     try:
         engine.edit(
-            EditRequest(kind, text, language, selection=selection, max_tokens=200), cancel=CancelToken()
+            EditRequest(kind, text, language, selection=selection, before=before, max_tokens=200),
+            cancel=CancelToken(),
         )
     finally:
         module.run = run  # type: ignore[attr-defined]

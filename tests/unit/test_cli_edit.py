@@ -68,12 +68,31 @@ def test_a_refusal_prints_and_writes_nothing(unmask: Unmask, source: Path) -> No
         (("--task", "translate", "--to", "cobol"), "cobol is no language to translate to"),
         (("--to", "go"), "--to belongs to a task"),
         (("--strength", "restyle"), "--strength belongs to a task"),
+        (("--before", "old.py"), "--before belongs to a task"),
+        (("--task", "follow"), "follow needs the file as it was before"),
+        (("--task", "follow", "--before", "old.py"), "there is no file old.py"),
+        (("--task", "follow", "--before", ".env"), ".env looks like a file of secrets"),
         (("--task", "translate", "--to", "cobol", "--write"), "cobol is no language to translate to"),
     ],
 )
 def test_mistakes_are_named(unmask: Unmask, source: Path, arguments: tuple[str, ...], said: str) -> None:
     outcome = unmask("fill", "app.py", *arguments, *FAKE)
     assert outcome.code == 2 and said in outcome.err
+
+
+def test_calls_follow_a_signature(unmask: Unmask, source: Path) -> None:
+    Path("old.py").write_bytes((SOURCE + "f()\r\n").encode())
+    text = SOURCE.replace("f()", "f(n)") + "f()\r\n"
+    source.write_bytes(text.encode())
+    follow = ("fill", "app.py", "--task", "follow", "--before", "old.py", "--model", "fake:answer=7")
+    assert unmask(*follow).out == text.replace("f()", "f(7)").encode()
+    line = {
+        "language": "python",
+        "segments": [text],
+        "task": {"kind": "follow", "before": SOURCE + "f()\r\n"},
+    }
+    outcome = unmask("batch", "--model", "fake:answer=7", stdin=json.dumps(line).encode())
+    assert json.loads(outcome.out)["text"] == text.replace("f()", "f(7)")
 
 
 def test_stdin_and_what_the_user_should_know(unmask: Unmask) -> None:

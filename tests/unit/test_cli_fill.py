@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.engine import Engine
+from engine.types import FillRequest, FillResult, Related
 from tests.unit.conftest import Unmask
 
 FAKE = ("--model", "fake:answer=a %2B b")
@@ -157,3 +159,26 @@ def test_input_that_cannot_be_used_is_two(
 def test_an_unknown_declared_encoding_is_read_as_utf_8(unmask: Unmask) -> None:
     Path("odd.py").write_bytes(b"# coding: klingon\nx = <hole>\n")
     assert unmask("fill", "odd.py", *FAKE).out == b"# coding: klingon\nx = a + b\n"
+
+
+@pytest.mark.parametrize(("option", "told"), [((), False), (("--context-files", "99"), True)])
+def test_what_a_file_imports_is_told(
+    unmask: Unmask, monkeypatch: pytest.MonkeyPatch, option: tuple[str, ...], told: bool
+) -> None:
+    seen: list[FillRequest] = []
+    fill = Engine.fill
+
+    def spy(self: Engine, request: FillRequest) -> FillResult:
+        seen.append(request)
+        return fill(self, request)
+
+    monkeypatch.setattr(Engine, "fill", spy)
+    Path("pack").mkdir()
+    Path("pack/a.py").write_text("def f(x): ...\ndef g(): ...\n")
+    Path("pack/m.py").write_text("from a import f\nfrom ..b import h\nf(<hole>)\n")
+    Path("b.py").write_text("def h(): ...\n")
+    assert unmask("fill", "pack/m.py", *option, *FAKE).code == 0
+    assert seen[0].related == ((Related("a.py", ("def f(x):",)),) if told else ())
+    Path(".git").mkdir()  # the repository is the bound now
+    assert unmask("fill", "pack/m.py", *option, *FAKE).code == 0
+    assert [file.path for file in seen[1].related] == (["pack/a.py", "b.py"] if told else [])

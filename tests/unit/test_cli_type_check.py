@@ -1,0 +1,37 @@
+"""`unmask fill --task types --check`: what mypy complains of is left out, and nothing of the project runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.unit.conftest import Unmask
+
+TYPES = ("fill", "app.py", "--task", "types", "--check", "--model", "fake:answer=int")
+GOOD = "def twice(n):\n    return n * 2\n\n\n"
+BAD = "def shout(text):\n    return text.upper()\n\n\ndef loud(\n    a,\n):\n    return a.upper()\n"
+
+
+def test_what_the_checker_complains_of_is_left_out(unmask: Unmask) -> None:
+    Path("sitecustomize.py").write_text("raise SystemExit('ran')\n")
+    Path("mypy.py").write_text("raise SystemExit('ran')\n")
+    Path("plug.py").write_text("raise SystemExit('ran')\n")
+    Path("mypy.ini").write_text("[mypy]\nplugins = plug.py\n")
+    Path("app.py").write_text(GOOD + BAD + "1 + ''\n")  # the last line is wrong to begin with
+    outcome = unmask(*TYPES)
+    assert outcome.code == 0, outcome.err
+    assert outcome.out.decode() == GOOD.replace("(n):", "(n: int) -> int:") + BAD + "1 + ''\n"
+    assert "4 of 6 changes are left out: mypy complains of them" in outcome.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("app.js", "--task", "types"), ("app.py", "--task", "docstring"), ("-", "--task", "types")],
+)
+def test_only_types_of_python_files_are_checked(unmask: Unmask, arguments: tuple[str, ...]) -> None:
+    Path("app.py").write_text(GOOD)
+    Path("app.js").write_text("f();\n")
+    outcome = unmask("fill", *arguments, "--check", "--model", "fake")
+    assert outcome.code == 2
+    assert "--check" in outcome.err
