@@ -42,6 +42,9 @@ class FillRequest:
         automatic: asked for by typing, not by the user; the accept gate is strict then.
         within_block: stop a fill of several lines where the block that its hole stands in ends.
         heal: complete the half-typed token before a hole and do not restart it.
+        n_alternatives: how many other fills are wanted, where there is one hole.
+        draft: what the fill of the one hole may well begin with, such as what an earlier request came to;
+            it is verified, and changes how many passes are made.
     """
 
     segments: tuple[str | None, ...]
@@ -52,6 +55,8 @@ class FillRequest:
     automatic: bool = False
     within_block: bool = False
     heal: bool = True
+    n_alternatives: int = 0
+    draft: str = ""
 
     @property
     def n_holes(self) -> int:
@@ -76,6 +81,7 @@ class FillResult:
         ms: wall time of the call in milliseconds.
         context_tokens: tokens the fills were conditioned on, over all holes.
         cached_tokens: how many of those were not encoded again.
+        alternatives: other fills of the one hole, likeliest first; at most as many as were asked for.
     """
 
     status: Status
@@ -89,6 +95,7 @@ class FillResult:
     ms: float = 0.0
     context_tokens: int = 0
     cached_tokens: int = 0
+    alternatives: tuple[str, ...] = ()
 
 
 EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete"]
