@@ -19,7 +19,7 @@ def register(server: Server) -> None:
 
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
-    """At most one item: what follows the cursor, or the selected entry of the completion list."""
+    """What follows the cursor, or the selected entry of the completion list; who asks gets other choices."""
     document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return types.InlineCompletionList(items=[])
@@ -31,14 +31,20 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     range_ = to_lsp.range_(document, replaced)
     automatic = params.context.trigger_kind == types.InlineCompletionTriggerKind.Automatic
 
+    def is_current() -> bool:
+        return ls.documents.is_current(document, snapshot.version)
+
     shown = await fills.suggest(
         ls.session,
         snapshot,
         snapshot.text[: replaced.start_char] + typed,
         snapshot.text[replaced.end_char :],
         automatic=automatic,
-        is_current=lambda: ls.documents.is_current(document, snapshot.version),
+        is_current=is_current,
         on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
     )
-    items = [] if shown is None else [to_lsp.inline_completion(shown, range_, typed=typed)]
-    return types.InlineCompletionList(items=items)
+    if automatic and shown:
+        ls.session.in_background(fills.prepare(ls.session, snapshot, shown[0], is_current=is_current))
+    return types.InlineCompletionList(
+        items=[to_lsp.inline_completion(each, range_, typed=typed) for each in shown]
+    )
