@@ -33,7 +33,13 @@ MOST_CUTS = 6
 DESCRIPTION = """\
 Measure this machine with contexts of 200 and of 1,000 tokens cut from real code: cold (nothing cached),
 warm (the same request again), and after one more typed character. Figures are medians over the runs,
-in milliseconds from the request to the answer; `tokens/s` is the warm rate, while denoising."""
+in milliseconds from the request to the answer; `tokens/s` is the warm rate, while denoising.
+
+With --replay, a server process of its own is typed at by a script, at a person's pace: real files in four
+languages, with pauses, slips, jumps to other places, and suggestions taken where they agree with what comes
+next. Measured are the time from a key to ghost text, what was answered without the model, what was shown and
+taken, and what the process took, also when idle. Your own settings hold; nothing is counted for
+`unmask stats`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +101,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="play a person typing in an editor against a server process instead (about 4 minutes)",
+    )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument(
         "--runs", type=options.whole_number(1, 1000), default=5, metavar="N", help="repetitions (default 5)"
@@ -106,6 +117,8 @@ def run(args: argparse.Namespace) -> int:
     """Measure and report."""
     from lsp_server.cli import machine
 
+    if args.replay:
+        return _replay(args)
     settings = options.load_settings(args)
     start = time.perf_counter()
     # The default window would cut a context of this length at one of its steady lines.
@@ -137,6 +150,25 @@ def run(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
     else:
         _print(report, figures)
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Play the shipped samples, and report."""
+    from lsp_server.cli import keystrokes, machine, replay
+
+    said = {name: value for name, value in asdict(options.said(args)).items() if value is not None}
+    said |= {name: str(said[name]) for name in ("cache_dir", "base_file") if name in said}
+    said["stats"] = False  # nobody is shown anything
+    with _saying() as say:
+        figures = replay.play(keystrokes.shipped(), said, say)
+    if args.json:
+        report = {"unmask": machine.version(), "machine": asdict(machine.look()), "replay": asdict(figures)}
+        print(json.dumps(report, indent=2))
+    else:
+        from rich.console import Console
+
+        Console(file=sys.stdout, highlight=False).print(replay.table(figures))
     return 0
 
 
