@@ -236,4 +236,5 @@ def _result(filled: list[Filled], ms: float) -> FillResult:
         ms=ms,
         context_tokens=work.context_tokens,
         cached_tokens=work.cached_tokens,
+        alternatives=filled[0].alternatives,
     )

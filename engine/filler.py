@@ -6,7 +6,7 @@ Knows one hole at a time; how several are weighed against one another is ``engin
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ from engine.faults import Blame, Faults
 from engine.languages import Language
 from engine.layout import Layout, lay_out
 from engine.lookup import Hint
-from engine.revise import Start, revise
+from engine.revise import Start, others, revise
 from engine.schedule import DecodeRule
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
@@ -35,6 +35,9 @@ STAND_IN = "..."
 
 TRIES, AUTOMATIC_TRIES = 8, 2
 """How often a fill with faults is tried anew: one that was asked for, and one that only typing asked for."""
+
+OTHER_TRIES = 3
+"""How many starts are tried for each alternative that is wanted."""
 
 EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
@@ -93,6 +96,7 @@ class Filled:
         refusal: why it is not worth showing; None where it is.
         work: what it took, all tries together.
         steps: of denoising, all tries together.
+        alternatives: other texts worth showing, likeliest first.
     """
 
     text: str
@@ -101,6 +105,7 @@ class Filled:
     refusal: str | None
     work: Work
     steps: int
+    alternatives: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,7 +173,9 @@ class Filler:
         if hole.later:
             avoid.insert(0, self._stand_in)
         stop = stop_rule(request, language, prefix, piece, suffix)
-        task = Task(layout.heal, request.max_tokens, stop, avoid, hint=Hint.around(layout.context))
+        draft = self._codec.encode(piece + request.draft) if request.draft else []
+        hint = Hint.around(layout.context, draft)
+        task = Task(layout.heal, request.max_tokens, stop, avoid, hint=hint)
 
         blame = Blame(prefix, suffix, language)
 
@@ -201,9 +208,41 @@ class Filler:
             automatic=request.automatic,
         )
         text = "" if refusal else made.text
+        alternatives: tuple[str, ...] = ()
+        if text and request.n_alternatives and request.n_holes == 1:
+            most = 2 * work.forwards  # they take no longer than the answer itself, the last one aside
+            alternatives = self._alternatives(
+                request, made, attempt, lambda: work.forwards < most and not limits.deadline.passed
+            )
         if limits.on_frame is not None:  # the last step shows the answer, not what the canvas held beyond it
             limits.on_frame(CanvasFrame(hole.index, n_steps, (text,), done=True))
-        return Filled(text, made.denoised, made.faults, refusal, work, n_steps)
+        return Filled(text, made.denoised, made.faults, refusal, work, n_steps, alternatives)
+
+    def _alternatives(
+        self,
+        request: FillRequest,
+        made: _Attempt,
+        attempt: Callable[[Start], _Attempt],
+        go_on: Callable[[], bool],
+    ) -> tuple[str, ...]:
+        """Other fills, no worse than the one there is: what was in doubt is put in its place."""
+        texts = {made.text.strip(), ""}
+
+        def is_other(tried: _Attempt) -> bool:
+            if tried.faults > made.faults or tried.text.strip() in texts:
+                return False
+            texts.add(tried.text.strip())
+            return True
+
+        found = others(
+            made,
+            attempt,
+            wanted=request.n_alternatives,
+            is_other=is_other,
+            tries=request.n_alternatives * OTHER_TRIES,
+            go_on=go_on,
+        )
+        return tuple(tried.text for tried in found)
 
     def lay_out(
         self,

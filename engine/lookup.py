@@ -37,10 +37,10 @@ class Hint:
         return cls(tokens, (0.0, 0.35, 0.75, 0.8, 0.9, 0.93, 0.95), 0.9)
 
     @classmethod
-    def around(cls, context: Sequence[int]) -> Hint:
-        """The context of a hole (chances measured on held-out code, see the results log)."""
+    def around(cls, context: Sequence[int], draft: Sequence[int] = ()) -> Hint:
+        """The context of a hole, and what may well follow it (chances measured on held-out code)."""
         chances = (0.0, 0.35, 0.55, 0.62, 0.63, 0.7, 0.75, 0.81, 0.85, 0.87, 0.89, 0.91, 0.93)
-        return cls(context, chances, before=context[-len(chances) :])
+        return cls([*context, *draft], chances, before=context[-len(chances) :])
 
 
 NOTHING = Hint((), (0.0,))

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections.abc import Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from engine.denoise import Denoised
 from engine.faults import Faults
@@ -34,6 +34,33 @@ class Attempt(Protocol):
 AttemptT = TypeVar("AttemptT", bound=Attempt)
 
 
+class _Starts(Generic[AttemptT]):
+    """Starts of canvases that differ from an attempt in their last token, the least unlikely first."""
+
+    def __init__(self, first: AttemptT) -> None:
+        self._order = itertools.count()
+        self._heap: list[tuple[float, int, Start]] = []
+        self._note(first, 0.0)
+
+    def __bool__(self) -> bool:
+        return bool(self._heap)
+
+    def next(self, retry: Callable[[Start], AttemptT]) -> AttemptT:
+        """The attempt behind the next start; what it leaves in doubt brings starts of its own."""
+        nats, _, start = heapq.heappop(self._heap)
+        attempt = retry(start)
+        self._note(attempt, nats)
+        return attempt
+
+    def _note(self, attempt: AttemptT, nats: float) -> None:
+        tokens, probable = attempt.denoised.tokens, attempt.denoised.probabilities
+        for doubt in attempt.denoised.doubts:
+            if doubt.slot <= len(tokens):
+                start = tuple(zip(tokens[: doubt.slot], probable[: doubt.slot], strict=True))
+                entry = (nats + doubt.nats, next(self._order), (*start, (doubt.token, doubt.probability)))
+                heapq.heappush(self._heap, entry)
+
+
 def revise(
     first: AttemptT, retry: Callable[[Start], AttemptT], *, tries: int, go_on: Callable[[], bool]
 ) -> AttemptT:
@@ -46,24 +73,41 @@ def revise(
         go_on: asked before each.
     """
     best = first
-    order = itertools.count()
-    open_starts: list[tuple[float, int, Start]] = []
-
-    def note(attempt: AttemptT, nats: float) -> None:
-        tokens, probable = attempt.denoised.tokens, attempt.denoised.probabilities
-        for doubt in attempt.denoised.doubts:
-            if doubt.slot <= len(tokens):
-                start = tuple(zip(tokens[: doubt.slot], probable[: doubt.slot], strict=True))
-                entry = (nats + doubt.nats, next(order), (*start, (doubt.token, doubt.probability)))
-                heapq.heappush(open_starts, entry)
-
-    note(first, 0.0)
+    starts = _Starts(first)
     for _ in range(tries):
-        if not best.faults or not open_starts or not go_on():
+        if not best.faults or not starts or not go_on():
             break
-        nats, _, start = heapq.heappop(open_starts)
-        attempt = retry(start)
+        attempt = starts.next(retry)
         if attempt.faults < best.faults:
             best = attempt
-        note(attempt, nats)
     return best
+
+
+def others(
+    first: AttemptT,
+    retry: Callable[[Start], AttemptT],
+    *,
+    wanted: int,
+    is_other: Callable[[AttemptT], bool],
+    tries: int,
+    go_on: Callable[[], bool],
+) -> list[AttemptT]:
+    """Other attempts, the likelier first; see ``revise``.
+
+    Args:
+        first: what there is.
+        retry: fills the canvas anew behind a given start.
+        wanted: the most of them.
+        is_other: whether an attempt is worth having beside those there are.
+        tries: the most retries.
+        go_on: asked before each.
+    """
+    found: list[AttemptT] = []
+    starts = _Starts(first)
+    for _ in range(tries):
+        if len(found) == wanted or not starts or not go_on():
+            break
+        attempt = starts.next(retry)
+        if is_other(attempt):
+            found.append(attempt)
+    return found

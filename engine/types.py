@@ -57,6 +57,9 @@ class FillRequest:
         heal: complete the half-typed token before a hole and do not restart it.
         related: other files that the text goes by, the most important first.
         related_tokens: the most tokens of context that they may take.
+        n_alternatives: how many other fills are wanted, where there is one hole.
+        draft: what the fill of the one hole may well begin with, such as what an earlier request came to;
+            it is verified, and changes how many passes are made.
     """
 
     segments: tuple[str | None, ...]
@@ -69,6 +72,8 @@ class FillRequest:
     heal: bool = True
     related: tuple[Related, ...] = ()
     related_tokens: int = 0
+    n_alternatives: int = 0
+    draft: str = ""
 
     @property
     def n_holes(self) -> int:
@@ -93,6 +98,7 @@ class FillResult:
         ms: wall time of the call in milliseconds.
         context_tokens: tokens the fills were conditioned on, over all holes.
         cached_tokens: how many of those were not encoded again.
+        alternatives: other fills of the one hole, likeliest first; at most as many as were asked for.
     """
 
     status: Status
@@ -106,6 +112,7 @@ class FillResult:
     ms: float = 0.0
     context_tokens: int = 0
     cached_tokens: int = 0
+    alternatives: tuple[str, ...] = ()
 
 
 EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete", "follow"]

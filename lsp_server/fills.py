@@ -15,15 +15,22 @@ from collections.abc import Callable, Sequence
 from engine.errors import BackendError, Cancelled, UnmaskError
 from engine.types import CancelToken, FillRequest, FillResult, FrameListener, Related, Span
 from lsp_server import analysis
+from lsp_server.effort import Spent
 from lsp_server.errors import RequestFailed, Superseded, from_engine
 from lsp_server.related import Around
 from lsp_server.session import Session, Snapshot
-from lsp_server.suggestions import Shown
+from lsp_server.suggestions import Prepared, Shown
 
 log = logging.getLogger(__name__)
 
 EXPLICIT_TOKENS = 256
 """The least an explicit fill may use: a selected function is longer than a suggestion."""
+
+ALTERNATIVES = 2
+"""Other choices that a person who asks gets beside the best."""
+
+READING_SECONDS = 0.3
+"""How long a suggestion is on show before what would follow it is computed."""
 
 
 async def suggest(
@@ -35,8 +42,10 @@ async def suggest(
     automatic: bool,
     is_current: Callable[[], bool],
     on_frame: FrameListener | None = None,
-) -> Shown | None:
-    """What to suggest between ``before`` and ``after``; None where there is nothing, or nothing any more.
+) -> list[Shown]:
+    """What to suggest between ``before`` and ``after``, best first; empty where nothing is, or is any more.
+
+    One suggestion for what typing asks for; for what a person asks for, other choices as well.
 
     Args:
         session: whose engine and settings.
@@ -47,27 +56,80 @@ async def suggest(
         is_current: whether the document is still the one of the snapshot.
         on_frame: told each step, on the worker thread.
     """
-    ticket = session.newest_request(snapshot.key)
+    key = snapshot.key
+    ticket = session.newest_request(key)
     why = session.silent_because(snapshot)
     if why is None and automatic:
         why = session.quiet_because(snapshot, before, after)
     if why is not None:
         log.debug("no suggestion: %s", why)
-        return None
-    session.suggestions.observe(snapshot.key, before)
-    known = session.suggestions.rest_of(snapshot.key, before, after)
-    if known is not None:
-        return known
-    if automatic and snapshot.settings.debounce_ms:
-        await asyncio.sleep(snapshot.settings.debounce_ms / 1000)
-        if not session.is_newest(snapshot.key, ticket):
-            return None
-    insert = await _suggestion(session, snapshot, before, after, automatic=automatic, on_frame=on_frame)
-    if not insert or not is_current():
-        return None
-    if automatic and session.suggestions.rests(snapshot.key, before, insert):
-        return None
-    return session.suggestions.show(snapshot.key, before, after, insert)
+        return []
+    is_written = len(before) + len(after) == len(snapshot.text)  # no completion is selected
+    if is_written:
+        session.suggestions.observe(key, before, after)
+    if automatic:
+        known = session.suggestions.rest_of(key, before, after)
+        if known is not None:
+            session.effort.reused += 1
+            return [known]
+        ready = session.suggestions.prepared_for(key, before, after)
+        if ready is not None:
+            session.effort.reused += 1
+            session.effort.prepared_used += 1
+            return _show(session, snapshot, before, after, ready.inserts, ready.forwards, automatic=True)
+    spent = Spent(session.effort, on_frame, _draft(session, key, before, after))
+    if automatic and not spent.text:  # what is half done already is not put off
+        await asyncio.sleep(session.rhythm.left_ms(key, snapshot.settings.debounce_ms) / 1000)
+        if not session.is_newest(key, ticket) or not is_current():
+            return []
+    inserts = await _suggestions(session, snapshot, before, after, spent, automatic=automatic)
+    if not is_current():
+        return []
+    return _show(session, snapshot, before, after, inserts or (), spent.forwards, automatic=automatic)
+
+
+async def prepare(
+    session: Session, snapshot: Snapshot, shown: Shown, *, is_current: Callable[[], bool]
+) -> None:
+    """Compute what follows if a suggestion on show is taken, while the user reads it.
+
+    Args:
+        session: whose engine and settings.
+        snapshot: the document the suggestion is for.
+        shown: the suggestion.
+        is_current: whether the document is still the one of the snapshot.
+    """
+    await asyncio.sleep(READING_SECONDS)
+    before, after = shown.before + shown.insert, shown.after
+    if not is_current() or session.suggestions.prepared_for(snapshot.key, before, after) is not None:
+        return
+    spent = Spent(session.effort, draft=_draft(session, snapshot.key, before, after), spare=True)
+    inserts = await _suggestions(session, snapshot, before, after, spent, automatic=True, spare=True)
+    if inserts is not None:
+        session.suggestions.prepare(snapshot.key, Prepared(before, after, inserts, spent.forwards))
+
+
+def _draft(session: Session, key: str, before: str, after: str) -> Callable[[], str]:
+    """What the last answer, finished or not, has come to, as far as it goes on from here."""
+    return session.suggestions.draft_for(key, _with_lf(before), _with_lf(after))
+
+
+def _show(
+    session: Session,
+    snapshot: Snapshot,
+    before: str,
+    after: str,
+    inserts: Sequence[str],
+    n_forwards: int,
+    *,
+    automatic: bool,
+) -> list[Shown]:
+    """Remember what is sent, less what rests; count the passes it took as useful."""
+    if automatic:
+        inserts = [each for each in inserts if not session.suggestions.rests(snapshot.key, before, each)]
+    if inserts:
+        session.effort.useful_forwards += n_forwards
+    return session.suggestions.show(snapshot.key, before, after, inserts, snapshot.language)
 
 
 async def fill(
@@ -107,50 +169,57 @@ async def fill(
     return [(span, text) for span, text in zip(spans, texts, strict=True) if text]
 
 
-async def _suggestion(
+async def _suggestions(
     session: Session,
     snapshot: Snapshot,
     before: str,
     after: str,
+    spent: Spent,
     *,
     automatic: bool,
-    on_frame: FrameListener | None,
-) -> str | None:
+    spare: bool = False,
+) -> list[str] | None:
+    """What the engine fills in, best first, empty where that is nothing; None where it was not computed."""
     held, around = snapshot.settings, session.around(snapshot)
+    session.suggestions.begin(snapshot.key, _with_lf(before), _with_lf(after), lambda: spent.text)
     asked_at = time.monotonic()
 
     def work(token: CancelToken) -> FillResult:
-        single_line = held.multi_line == "never"
-        if held.multi_line == "auto":
-            text = before + after
-            single_line = not _ends_line(after) or not (
-                analysis.place(text, len(before), snapshot.language).multi_line
-            )
+        spent.start()
+        place = analysis.place(before + after, len(before), snapshot.language)
+        if automatic and not held.allows_scope(in_comment=place.in_comment, in_string=place.in_string):
+            return FillResult("refused", reason="turned off in comments or strings")
+        several = held.multi_line == "always" or (held.multi_line == "auto" and place.multi_line)
         waited_ms = (time.monotonic() - asked_at) * 1000
         request = FillRequest(
             segments=(_with_lf(before), None, _with_lf(after)),
             language=snapshot.language,
-            single_line=single_line,
+            single_line=not several or (not _ends_line(after) and held.multi_line == "auto"),
             max_tokens=held.max_tokens,
             deadline_ms=max(1.0, held.deadline_ms - waited_ms) if automatic else None,
             automatic=automatic,
             within_block=True,
             related=_related(session, snapshot, around),
             related_tokens=held.context_files,
+            n_alternatives=0 if automatic else ALTERNATIVES,
+            draft=spent.text,
         )
-        return _call(session, request, token, on_frame)
+        return spent.run(lambda on_frame: _call(session, request, token, on_frame))
 
     try:
-        result = await session.scheduler.run(work, key=snapshot.key, typing=True)
+        result = await session.scheduler.run(work, key=snapshot.key, typing=True, spare=spare)
     except (Superseded, Cancelled):
         return None
     except UnmaskError as error:
         log.warning("no suggestion: %s", error)
         return None
+    if automatic and result.forwards and not spare:
+        session.rhythm.answered(result.ms)
     if result.status != "ok":
         log.debug("no suggestion: %s", result.reason)
-        return None
-    return _with_newline(result.fills[0], snapshot.newline)
+        return []
+    texts = [_with_newline(text, snapshot.newline) for text in (result.fills[0], *result.alternatives)]
+    return [text for text in texts if text]
 
 
 def _call(

@@ -132,6 +132,18 @@ def edit_target(value: object) -> EditTarget:
         ) from error
 
 
+def suggestion_ident(params: Any) -> int | None:
+    """The number of the suggestion that ``didShowCompletion`` and its kin are about; None where it has none.
+
+    They carry the whole item under ``item``, and its command the number (see ``to_lsp``).
+    """
+    try:
+        ident = params.item.command.arguments[0]
+    except (AttributeError, IndexError, TypeError):
+        return None
+    return ident if isinstance(ident, int) else None
+
+
 def is_edit(value: object) -> bool:
     """Whether the data of a code action is about an edit, and not about a fill."""
     return isinstance(value, Mapping) and "kind" in value

@@ -81,11 +81,12 @@ async def ghost(
         return None
     span, new = fitted
     before, after = snapshot.text[:at_char], snapshot.text[span.end_char :]
-    session.suggestions.observe(snapshot.key, before)
+    session.suggestions.observe(snapshot.key, before, after)
     if automatic and session.suggestions.rests(snapshot.key, before, new):
         return None
     session.settled.give(snapshot.key, snapshot.text, [(span, new)])
-    return Ghost(session.suggestions.show(snapshot.key, before, after, new), span)
+    (shown,) = session.suggestions.show(snapshot.key, before, after, [new], snapshot.language)
+    return Ghost(shown, span)
 
 
 def at_cursor(text: str, at_char: int, span: Span, new: str) -> tuple[Span, str] | None:

@@ -45,13 +45,17 @@ class Options:
         languages: a switch per LSP language identifier.
         exclude: globs of files that get no suggestions and are never read.
         manual_only: suggest only when asked.
+        in_comments: suggest in comments without being asked.
+        in_strings: suggest in string literals without being asked.
         max_tokens: the most tokens one suggestion may have.
         multi_line: suggestions of several lines: where the code calls for them, never, or always.
         deadline_ms: the most milliseconds an automatic suggestion may take.
-        debounce_ms: milliseconds of quiet before an automatic suggestion is computed.
+        debounce_ms: milliseconds of quiet before an automatic suggestion is computed; where it is not said,
+            that follows the user's typing.
         completion: answer ``textDocument/completion``: where the editor has no inline completion
             (``auto``), never, or always.
         canvas: send ``unmask/canvas`` while filling.
+        stats: count on this machine what becomes of suggestions.
         log_level: what goes to stderr: ``debug``, ``info``, ``warning`` or ``error``.
     """
 
@@ -70,12 +74,15 @@ class Options:
     languages: dict[str, bool] | None = None
     exclude: tuple[str, ...] | None = None
     manual_only: bool | None = None
+    in_comments: bool | None = None
+    in_strings: bool | None = None
     max_tokens: int | None = None
     multi_line: MultiLine | None = None
     deadline_ms: int | None = None
     debounce_ms: int | None = None
     completion: Completion | None = None
     canvas: bool | None = None
+    stats: bool | None = None
     log_level: LogLevel | None = None
 
 
@@ -221,12 +228,15 @@ _READERS: dict[str, _Reader] = {
     "languages": _switches,
     "exclude": _list_of(_text, "globs"),
     "manual_only": _switch,
+    "in_comments": _switch,
+    "in_strings": _switch,
     "max_tokens": _whole(1, 4096),
     "multi_line": _one_of(get_args(MultiLine)),
     "deadline_ms": _whole(1, 600_000),
     "debounce_ms": _whole(0, 10_000),
     "completion": _one_of(get_args(Completion)),
     "canvas": _switch,
+    "stats": _switch,
     "log_level": _one_of(get_args(LogLevel)),
 }
 assert set(_READERS) == {field.name for field in fields(Options)}
@@ -236,7 +246,7 @@ _NUMBERS = (
     *("max_tokens", "deadline_ms", "debounce_ms"),
 )
 _LISTS = ("sources", "exclude")
-_SWITCHES = ("offline", "enabled", "manual_only", "canvas")
+_SWITCHES = ("offline", "enabled", "manual_only", "in_comments", "in_strings", "canvas", "stats")
 _SPELLINGS = {
     "1": True,
     "true": True,

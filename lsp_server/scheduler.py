@@ -1,9 +1,11 @@
 """Work for the engine → its results, one piece at a time on one thread.
 
-Two kinds of work. *Typing* work belongs to a document, and the newest wins: a new piece takes the place
+Three kinds of work. *Typing* work belongs to a document, and the newest wins: a new piece takes the place
 of an older one, waiting or running. *Explicit* work is done in order, goes before waiting typing work,
-and typing never displaces it. Every piece carries a cancel token that the engine polls at each pass, so
-the thread is free again one pass after a piece is cancelled. Knows nothing of LSP or of what is computed.
+and typing never displaces it. *Spare* work is typing work that nobody waits for: it is done when nothing
+else is, and dropped as soon as anything else comes. Every piece carries a cancel token that the engine polls
+at each pass, so the thread is free again one pass after a piece is cancelled. Knows nothing of LSP or of
+what is computed.
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ class Job(Generic[T]):
         work: called on the worker thread with the token.
         key: the document it belongs to; None for housekeeping.
         typing: whether newer work for the same document takes its place.
+        spare: whether any other work takes its place.
         token: asks it to stop.
         future: its result; raises ``Cancelled`` or ``Superseded`` where it was stopped.
     """
@@ -39,6 +42,7 @@ class Job(Generic[T]):
     work: Callable[[CancelToken], T]
     key: str | None
     typing: bool
+    spare: bool = False
     token: CancelToken = field(default_factory=CancelToken)
     future: Future[T] = field(default_factory=Future)
     superseded: bool = False
@@ -51,11 +55,14 @@ class Scheduler:
         self._lock = threading.Condition()
         self._explicit: deque[Job[Any]] = deque()
         self._typing: deque[Job[Any]] = deque()
+        self._spare: deque[Job[Any]] = deque()
         self._running: Job[Any] | None = None
         self._closed = False
         self._thread: threading.Thread | None = None
 
-    async def run(self, work: Callable[[CancelToken], T], *, key: str | None, typing: bool) -> T:
+    async def run(
+        self, work: Callable[[CancelToken], T], *, key: str | None, typing: bool, spare: bool = False
+    ) -> T:
         """Have work done and wait for its result.
 
         Cancelling the waiting task cancels the work. With ``typing``, older typing work of the same
@@ -65,23 +72,26 @@ class Scheduler:
             Superseded: newer work took its place.
             Cancelled: it was cancelled otherwise, as by closing the document.
         """
-        job = self.submit(work, key=key, typing=typing)
+        job = self.submit(work, key=key, typing=typing, spare=spare)
         try:
             return await asyncio.wrap_future(job.future)
         except asyncio.CancelledError:
             self._stop(job)
             raise
 
-    def submit(self, work: Callable[[CancelToken], T], *, key: str | None, typing: bool) -> Job[T]:
+    def submit(
+        self, work: Callable[[CancelToken], T], *, key: str | None, typing: bool, spare: bool = False
+    ) -> Job[T]:
         """Queue work and return at once."""
-        job = Job(work, key, typing)
+        job = Job(work, key, typing, spare)
         with self._lock:
-            if key is not None:
+            self._drop_spare()
+            if key is not None and not spare:
                 self._supersede(key)
             if self._closed:
                 job.future.set_exception(Cancelled())
                 return job
-            (self._typing if typing else self._explicit).append(job)
+            (self._spare if spare else self._typing if typing else self._explicit).append(job)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="unmask-engine", daemon=True)
                 self._thread.start()
@@ -118,7 +128,7 @@ class Scheduler:
         return True
 
     def _jobs(self) -> list[Job[Any]]:
-        return [*self._explicit, *self._typing, *([self._running] if self._running else [])]
+        return [*self._explicit, *self._typing, *self._spare, *([self._running] if self._running else [])]
 
     def _supersede(self, key: str) -> None:
         for job in self._jobs():
@@ -126,11 +136,17 @@ class Scheduler:
                 job.superseded = True
                 self._stop(job)
 
+    def _drop_spare(self) -> None:
+        for job in self._jobs():
+            if job.spare:
+                job.superseded = True
+                self._stop(job)
+
     def _stop(self, job: Job[Any]) -> None:
         """Ask a job to stop; one that waits is answered at once, a running one at its next pass."""
         job.token.cancel()
         with self._lock:
-            for queue in (self._explicit, self._typing):
+            for queue in (self._explicit, self._typing, self._spare):
                 if job in queue:
                     queue.remove(job)
                     _settle(job, _end(job))
@@ -138,10 +154,10 @@ class Scheduler:
     def _next(self) -> Job[Any] | None:
         with self._lock:
             self._running = None
-            while not (self._explicit or self._typing or self._closed):
+            while not ((queue := self._explicit or self._typing or self._spare) or self._closed):
                 self._lock.wait()
-            if self._explicit or self._typing:
-                self._running = (self._explicit or self._typing).popleft()
+            if queue:
+                self._running = queue.popleft()
             return self._running
 
     def _work(self) -> None:

@@ -7,27 +7,35 @@ and what is sent goes out through the two callbacks.
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from engine.config import EngineConfig
-from lsp_server import analysis, from_lsp, settings
+from lsp_server import analysis, from_lsp, ledger, settings
 from lsp_server.documents import Document
+from lsp_server.effort import Effort
 from lsp_server.host import EngineHost, Opener, Status, artifact_directory, open_real
+from lsp_server.ledger import Ledger
 from lsp_server.options import Options, Report
 from lsp_server.related import Around, RelatedFiles
+from lsp_server.rhythm import Rhythm
 from lsp_server.scheduler import Scheduler
 from lsp_server.settings import Settings
 from lsp_server.settled import Settled
-from lsp_server.suggestions import Suggestions
+from lsp_server.suggestions import Outcome, Shown, Suggestions
 
 MAX_DOCUMENT_CHARS = 5_000_000
 MAX_RIGHT_CHARS = 8
 MAX_RECENT = 2
 """How many files that were edited lately count as related."""
+
+WRITE_SECONDS = 10.0
+"""From something to count to its being written: a file is not touched at every key."""
 
 _CLOSERS = frozenset(")]}\"';,` \t")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
@@ -108,11 +116,16 @@ class Session:
     ) -> None:
         self.scheduler = Scheduler()
         self.host = EngineHost(opener, self.scheduler, on_status)
-        self.suggestions = Suggestions()
+        self.suggestions = Suggestions(on_outcome=self._note)
         self.settled = Settled()
         self.related = RelatedFiles(watch)
         self._documents = documents
         self._edited: OrderedDict[str, None] = OrderedDict()
+        self.rhythm = Rhythm()
+        self.effort = Effort()
+        self._ledger = Ledger(ledger.file(environ))
+        self._background: asyncio.Task[None] | None = None
+        self._writing: asyncio.TimerHandle | None = None
         self._environ = environ
         self._command_line = command_line
         self._report = report
@@ -184,6 +197,9 @@ class Session:
 
     def close(self, timeout_s: float) -> bool:
         """End all work; whether its threads have ended within about ``timeout_s`` seconds."""
+        self._write_ledger()
+        if self._background is not None:
+            self._background.cancel()
         self.host.close(0)
         worker = self.scheduler.close(timeout_s)
         return self.host.close(timeout_s) and worker
@@ -237,9 +253,15 @@ class Session:
         others = [path for path in alike if path != snapshot.inside]
         return Around(root, snapshot.settings.excludes, texts, tuple(others[:MAX_RECENT]))
 
+    def text_changed(self, key: str) -> None:
+        """A document has changed: what is being computed for typing in it is for a text that is gone."""
+        self.rhythm.key_pressed(key)
+        self.scheduler.supersede(key)
+
     def forget(self, key: str) -> None:
         """A document was closed: end its work."""
         self.scheduler.cancel(key)
+        self.rhythm.forget(key)
         self.suggestions.forget(key)
         self.settled.forget(key)
         self._newest.pop(key, None)
@@ -258,8 +280,15 @@ class Session:
             return "the cursor is inside a line"
         return None
 
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that nobody waits for; the one before is given up."""
+        if self._background is not None:
+            self._background.cancel()
+        self._background = asyncio.get_running_loop().create_task(work)
+
     def newest_request(self, key: str) -> int:
         """Note a request for a suggestion: older ones of the document are answered empty."""
+        self.effort.requests += 1
         self.scheduler.supersede(key)
         self._newest[key] = self._newest.get(key, 0) + 1
         return self._newest[key]
@@ -267,6 +296,27 @@ class Session:
     def is_newest(self, key: str, ticket: int) -> bool:
         """Whether no request came after the one that ``newest_request`` gave this number."""
         return self._newest.get(key) == ticket
+
+    def _note(self, outcome: Outcome, shown: Shown) -> None:
+        """Learn what became of a suggestion, and count it where that is wanted."""
+        if outcome == "rejected":
+            self.rhythm.rejected()
+        elif outcome in ("accepted", "partly accepted"):
+            self.rhythm.accepted()
+        if not self.settings_for(from_lsp.path_key(shown.key)).stats:
+            return
+        self._ledger.note(shown.language, outcome)
+        if outcome == "accepted":
+            self._ledger.note(shown.language, "accepted chars", len(shown.insert))
+        if self._writing is None:
+            loop = asyncio.get_running_loop()
+            self._writing = loop.call_later(WRITE_SECONDS, self._write_ledger)
+
+    def _write_ledger(self) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            self._writing = None
+        self._ledger.write()
 
     def _reasons(self, snapshot: Snapshot) -> Iterator[str]:
         held = snapshot.settings

@@ -47,17 +47,24 @@ class Settings:
     languages: Mapping[str, bool] = field(default_factory=dict)
     exclude: tuple[str, ...] = ()
     manual_only: bool = False
+    in_comments: bool = True
+    in_strings: bool = True
     max_tokens: int = 64
     multi_line: MultiLine = "auto"
     deadline_ms: int = 5_000
-    debounce_ms: int = 0
+    debounce_ms: int | None = None
     completion: Completion = "auto"
     canvas: bool = False
+    stats: bool = True
     log_level: LogLevel = "warning"
 
     def allows_language(self, language: str) -> bool:
         """Whether the switch of an LSP language identifier is on; it is unless turned off."""
         return self.languages.get(language, self.languages.get("*", True))
+
+    def allows_scope(self, *, in_comment: bool, in_string: bool) -> bool:
+        """Whether anything is suggested unasked at a place of this kind."""
+        return not (in_comment and not self.in_comments) and not (in_string and not self.in_strings)
 
     def excludes(self, path: PurePosixPath) -> bool:
         """Whether a path, relative to its folder, is matched by one of the ``exclude`` globs.

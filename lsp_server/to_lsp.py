@@ -190,16 +190,15 @@ def edit_command(title: str, value: EditTarget) -> types.Command:
     return types.Command(title=title, command=EDIT, arguments=[edit_target(value)])
 
 
-def status(value: Status, counts: dict[str, int] | None = None) -> dict[str, Any]:
-    """``unmask/status``, and with counts the answer to the command ``unmask.status``."""
-    told: dict[str, Any] = {
+def status(value: Status) -> dict[str, Any]:
+    """``unmask/status``."""
+    return {
         "state": value.state,
         "message": value.message,
         "model": value.model,
         "percent": value.percent,
         "reloading": value.reloading,
     }
-    return told if counts is None else {**told, "counts": counts}
 
 
 def canvas(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -39,7 +40,13 @@ in milliseconds from the request to the answer; `tokens/s` is the warm rate, whi
 
 --compare asks others over the same base weights the same things in turn, llama.cpp (if it is installed: extra
 `bench`), transformers and the naive loop without a cache; eight minutes on two cores. --growth lets context,
-canvas and holes grow. --roofline holds passes against what the machine can do."""
+canvas and holes grow. --roofline holds passes against what the machine can do.
+
+With --replay, a server process of its own is typed at by a script, at a person's pace: real files in four
+languages, with pauses, slips, jumps to other places, and suggestions taken where they agree with what comes
+next. Measured are the time from a key to ghost text, what was answered without the model, what was shown and
+taken, and what the process took, also when idle. Your own settings hold; nothing is counted for
+`unmask stats`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +119,11 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
     what.add_argument(
         "--compare", action="store_true", help="beside llama.cpp and others over the same base weights"
     )
+    what.add_argument(
+        "--replay",
+        action="store_true",
+        help="a person typing in an editor, played against a server process (about 4 minutes)",
+    )
     what.add_argument("--growth", action="store_true", help="as context, canvas and holes grow")
     what.add_argument("--roofline", action="store_true", help="passes beside what this machine can do")
     group = parser.add_argument_group("with --compare")
@@ -140,6 +152,8 @@ def run(args: argparse.Namespace) -> int:
     for option in ("peers", "occasions", "cases", "plot"):
         if getattr(args, option) is not None and not args.compare:
             raise UsageError(f"--{option} belongs to a comparison", "Add --compare.")
+    if args.replay:
+        return _replay(args)
     if not (args.compare or args.growth or args.roofline):
         return _measure_here(args)
     from lsp_server.cli.measure import command
@@ -177,6 +191,25 @@ def _measure_here(args: argparse.Namespace) -> int:
         print(json.dumps(report, indent=2))
     else:
         _print(report, figures)
+    return 0
+
+
+def _replay(args: argparse.Namespace) -> int:
+    """Play the shipped samples, and report."""
+    from lsp_server.cli import keystrokes, machine, replay
+
+    said = {name: value for name, value in asdict(options.said(args)).items() if value is not None}
+    said |= {name: str(said[name]) for name in ("cache_dir", "base_file") if name in said}
+    said["stats"] = False  # nobody is shown anything
+    with reports.saying() as say:
+        figures = replay.play(keystrokes.shipped(), said, say)
+    if args.json:
+        report = {"unmask": machine.version(), "machine": asdict(machine.look()), "replay": asdict(figures)}
+        print(json.dumps(report, indent=2))
+    else:
+        from rich.console import Console
+
+        Console(file=sys.stdout, highlight=False).print(replay.table(figures))
     return 0
 
 

@@ -25,7 +25,7 @@ EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
 
 # In the order of the help. A module that is not there (an install without it) is left out.
-COMMANDS = ("demo", "fill", "batch", "serve", "models", "doctor", "bench", "export", "train", "eval")
+COMMANDS = ("demo", "fill", "batch", "serve", "models", "doctor", "stats", "bench", "export", "train", "eval")
 
 DESCRIPTION = """\
 Unmask fills masked spans of code in place, on your own machine.

@@ -52,7 +52,6 @@ async def completion(ls: Server, params: types.CompletionParams) -> types.Comple
         automatic=not invoked,
         is_current=lambda: ls.documents.is_current(document, snapshot.version),
     )
-    if shown is None:
-        return types.CompletionList(is_incomplete=True, items=[])
-    item = to_lsp.completion(document, shown, Span(at_char - len(typed), at_char), typed)
-    return types.CompletionList(is_incomplete=True, items=[item])
+    word = Span(at_char - len(typed), at_char)
+    items = [to_lsp.completion(document, best, word, typed) for best in shown[:1]]
+    return types.CompletionList(is_incomplete=True, items=items)

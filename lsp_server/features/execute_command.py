@@ -69,5 +69,6 @@ async def reload(ls: Server, _params: types.ExecuteCommandParams) -> dict[str, A
 
 
 async def status(ls: Server, _params: types.ExecuteCommandParams) -> dict[str, Any]:
-    """What the engine is doing, and how the suggestions fared."""
-    return to_lsp.status(ls.session.host.status, dict(ls.session.suggestions.counts))
+    """What the engine is doing, how the suggestions fared, and what they took."""
+    told = to_lsp.status(ls.session.host.status)
+    return {**told, "counts": dict(ls.session.suggestions.counts), "work": ls.session.effort.told()}

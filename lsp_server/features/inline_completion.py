@@ -19,7 +19,7 @@ def register(server: Server) -> None:
 
 
 async def inline_completion(ls: Server, params: types.InlineCompletionParams) -> types.InlineCompletionList:
-    """At most one item: what the last change implies here, or what follows the cursor.
+    """What the last change implies here, or what follows the cursor; who asks gets other choices.
 
     With an entry of the completion list selected, what follows that.
     """
@@ -57,5 +57,8 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
         is_current=is_current,
         on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
     )
-    items = [] if shown is None else [to_lsp.inline_completion(shown, range_, typed=typed)]
-    return types.InlineCompletionList(items=items)
+    if automatic and shown:
+        ls.session.in_background(fills.prepare(ls.session, snapshot, shown[0], is_current=is_current))
+    return types.InlineCompletionList(
+        items=[to_lsp.inline_completion(each, range_, typed=typed) for each in shown]
+    )

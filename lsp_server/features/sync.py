@@ -39,7 +39,7 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
     """What is being computed for typing is for a text that is gone."""
     key = from_lsp.document_key(params.text_document.uri)
-    ls.session.scheduler.supersede(key)
+    ls.session.text_changed(key)
     document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return
@@ -53,11 +53,13 @@ def did_close(ls: Server, params: types.DidCloseTextDocumentParams) -> None:
     ls.session.forget(from_lsp.document_key(params.text_document.uri))
 
 
-def did_show(ls: Server, _params: object) -> None:
+def did_show(ls: Server, params: object) -> None:
     """The editor has shown a suggestion."""
-    ls.session.suggestions.counts["seen"] += 1
+    if (ident := from_lsp.suggestion_ident(params)) is not None:
+        ls.session.suggestions.seen(ident)
 
 
-def did_partly_accept(ls: Server, _params: object) -> None:
+def did_partly_accept(ls: Server, params: object) -> None:
     """A part of a suggestion was taken."""
-    ls.session.suggestions.counts["partly accepted"] += 1
+    if (ident := from_lsp.suggestion_ident(params)) is not None:
+        ls.session.suggestions.partly_accepted(ident)

@@ -19,7 +19,14 @@ def environment(**extra: str) -> dict[str, str]:
     """This process's environment without what would change the server, and with our package found."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("UNMASK_")}
     path = os.pathsep.join([str(ROOT), *filter(None, [kept.get("PYTHONPATH")])])
-    return {**kept, "PYTHONPATH": path, "UNMASK_CONFIG": os.devnull, "UNMASK_OFFLINE": "1", **extra}
+    return {
+        **kept,
+        "PYTHONPATH": path,
+        "UNMASK_CONFIG": os.devnull,
+        "UNMASK_OFFLINE": "1",
+        "UNMASK_STATS": "0",
+        **extra,
+    }
 
 
 def command(*arguments: str) -> list[str]:

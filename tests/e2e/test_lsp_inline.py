@@ -1,6 +1,8 @@
 """Ghost text, completion for editors without it, cancelling, and the newest request winning."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 
@@ -67,6 +69,46 @@ def test_acceptance_is_counted(client: Client):
     client.call("workspace/executeCommand", item["command"])
     told = client.call("workspace/executeCommand", {"command": "unmask.status"})
     assert told["counts"] == {"shown": 1, "accepted": 1}
+
+
+def test_reports_of_the_editor_reach_the_file_of_counts_of_two_servers(start: Start, tmp_path: Path):
+    file = tmp_path / "state" / "suggestions.json"
+    clients = [start("--model", "fake", UNMASK_STATS="1", UNMASK_STATS_FILE=str(file)) for _ in range(2)]
+    for client in clients:
+        client.initialize()
+        client.open(URI, COPIED)
+        (item,) = client.ghost(URI, 2, 2)
+        client.notify("textDocument/didShowCompletion", {"item": item})
+        client.notify("textDocument/didPartiallyAcceptCompletion", {"item": item, "acceptedLength": 2})
+        client.notify("textDocument/didShowCompletion", {"item": {"insertText": "another server's"}})
+        client.call("workspace/executeCommand", item["command"])
+        counts = client.call("workspace/executeCommand", {"command": "unmask.status"})["counts"]
+        assert counts == {"shown": 1, "partly accepted": 1, "accepted": 1}
+    assert not file.exists()  # a key touches no file
+    assert [client.leave() for client in clients] == [0, 0]
+    told = json.loads(file.read_text())
+    assert told["languages"] == {
+        "python": {"shown": 2, "partly accepted": 2, "accepted": 2, "rejected": 0, "accepted chars": 8}
+    }
+    assert "foo" not in file.read_text()
+
+
+def test_nothing_is_shown_for_a_text_that_is_gone(start: Start):
+    """Keys faster than answers, each with a request: what is answered fits the text it was asked for."""
+    client = start("--model", "fake:step_ms=30")
+    client.initialize()
+    client.open(URI, "total(1)\ngo(2)\nend()\n\n")
+    answers = []
+    for n_typed, char in enumerate("total"):
+        client.change(URI, n_typed + 2, {"range": span(3, n_typed, 3, n_typed), "text": char})
+        answers.append(client.request("textDocument/inlineCompletion", inline(URI, 3, n_typed + 1))[1])
+        time.sleep(0.04 * (n_typed % 3))
+    client.change(URI, 7, {"range": span(3, 0, 3, 5), "text": "go"})
+    answers.append(client.request("textDocument/inlineCompletion", inline(URI, 3, 2))[1])
+    *older, newest = [answer.result(20)["items"] for answer in answers]
+    for n_typed, items in enumerate(older, start=1):
+        assert [item["insertText"] for item in items] in ([], ["total(1)"[n_typed:]])
+    assert [item["insertText"] for item in newest] == ["(2)"]
 
 
 def test_a_secret_file_gets_nothing(client: Client):

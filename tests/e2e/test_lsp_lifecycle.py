@@ -162,7 +162,7 @@ def test_junk_messages_are_survived_and_requests_among_them_answered(client: Cli
     client.open(URI, COPIED)
     assert [item["insertText"] for item in client.ghost(URI, 2, 2)] == ["o(1)"]
     told = client.call("workspace/executeCommand", {"command": "unmask.status"})
-    assert (told["counts"]["seen"], told["counts"]["partly accepted"]) == (1, 1)
+    assert told["counts"] == {"shown": 1}  # what is reported without our number is not ours
     assert [method for method, _ in client.notifications if method == "window/showMessage"] == []
     assert client.leave() == 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
 from engine.types import FillRequest, FillResult
-from lsp_server.cli import bench
+from lsp_server.cli import bench, keystrokes, replay
 from tests.unit.conftest import Unmask
 
 COUNTS = ("context_tokens", "tokens", "forwards_cold", "forwards_warm")
@@ -35,6 +36,16 @@ def test_for_people_it_is_a_table(unmask: Unmask) -> None:
     assert all(
         word in text for word in ("cold ms", "warm ms", "typed ms", "tokens/s", "onnxruntime", "MB resident")
     )
+
+
+def test_a_replay_for_people_and_as_json(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keystrokes, "shipped", lambda: [keystrokes.read("a.py", "total = 1\ny = 2\n⟦to⏸⟧\n")])
+    monkeypatch.setattr(replay, "play", functools.partial(replay.play, pace=0.2, idle_seconds=0.1))
+    told = json.loads(unmask("bench", "--replay", "--json", "--model", "fake").out)
+    assert told["replay"]["keys"] == 2
+    assert told["replay"]["waited_ms"]["n"] == 1
+    table = unmask("bench", "--replay", "--model", "fake").out.decode()
+    assert all(words in table for words in ("from a key to ghost text", "of 2", "MB resident", "idle"))
 
 
 def test_the_place_measured_at_is_real_code() -> None:

@@ -137,3 +137,51 @@ def test_what_a_limit_cut_short_keeps_its_whole_lines() -> None:
     )
     assert result.fills == ("    total = 0\n    for value in values:\n        total += value\n",)
     assert result.reason == "stopped at max_tokens"
+
+
+# A draft of the caller's, and other choices.
+
+
+class Counting(FakeDenoiser):
+    """Drafts nothing of its own, so that a pass is a token, unless a draft is given."""
+
+    n_passes = 0
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        self.n_passes += 1
+        return super().predict(canvas, [0] * len(masks), cancel)
+
+
+def drafted(denoiser: FakeDenoiser, draft: str) -> FillResult:
+    request = FillRequest(("total = 1\nx = ", None, "\n"), "python", single_line=True, draft=draft)
+    return Engine(denoiser, denoiser.codec, 4096).fill(request)
+
+
+@pytest.mark.parametrize(
+    ("draft", "most_passes"),
+    [
+        ("", 10),
+        ("total + 2", 1),  # right: verified in one pass, with the end behind it
+        ("total", 5),  # right as far as it goes
+        ("total - 2", 4),  # right up to a place
+        ("zzzzz", 10),  # wrong
+    ],
+)
+def test_a_draft_saves_passes_and_changes_no_text(draft: str, most_passes: int) -> None:
+    denoiser = Counting("total + 2")
+    assert drafted(denoiser, draft).fills == ("total + 2",)
+    assert denoiser.n_passes <= most_passes
+
+
+def test_who_asks_gets_other_fills_that_are_no_worse() -> None:
+    request = FillRequest(("a = 1\nb = ", None, "\n"), "python", single_line=True, n_alternatives=2)
+
+    def alternatives(second: str, nats: float = 1.0) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        denoiser = TwoMinds("a + 1\n", f"{second}\n", nats)
+        result = Engine(denoiser, denoiser.codec, 4096).fill(request)
+        return result.fills, result.alternatives
+
+    assert alternatives("2") == (("a + 1",), ("2",))
+    assert alternatives("(") == (("a + 1",), ())  # would not parse
+    assert alternatives("2", nats=8.0) == (("a + 1",), ())  # far less likely
+    assert fill(TwoMinds("a + 1\n", "2\n"), "a = 1\nb = ", "\n").alternatives == ()

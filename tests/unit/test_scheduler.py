@@ -50,6 +50,32 @@ def test_newer_typing_replaces_running_and_waiting(scheduler: Scheduler):
     assert not second.begun.is_set()
 
 
+def test_spare_work_is_done_when_nothing_else_is(scheduler: Scheduler):
+    step = Step("typing")
+    typing = scheduler.submit(step, key="a", typing=True)
+    assert step.begun.wait(TIMEOUT_S)
+    spare = scheduler.submit(lambda _: "spare", key="a", typing=True, spare=True)
+    step.go.set()
+    assert (typing.future.result(TIMEOUT_S), spare.future.result(TIMEOUT_S)) == ("typing", "spare")
+
+
+@pytest.mark.parametrize("running", [True, False])
+@pytest.mark.parametrize(("key", "typing"), [("a", True), ("b", True), ("b", False), (None, False)])
+def test_anything_else_takes_the_place_of_spare_work(scheduler: Scheduler, running, key, typing):
+    before, spare = Step(), Step()
+    if not running:
+        scheduler.submit(before, key="c", typing=False)
+        assert before.begun.wait(TIMEOUT_S)
+    waits = scheduler.submit(spare, key="a", typing=True, spare=True)
+    if running:
+        assert spare.begun.wait(TIMEOUT_S)
+    other = scheduler.submit(lambda _: "other", key=key, typing=typing)
+    before.go.set()
+    assert other.future.result(TIMEOUT_S) == "other"
+    with pytest.raises(Superseded):
+        waits.future.result(TIMEOUT_S)
+
+
 def test_documents_do_not_displace_each_other(scheduler: Scheduler):
     step = Step("a")
     first = scheduler.submit(step, key="a", typing=True)

@@ -16,7 +16,6 @@ from lsp_server.errors import RequestFailed
 from lsp_server.host import Status
 from lsp_server.options import Options
 from lsp_server.session import Session, Snapshot
-from lsp_server.suggestions import Suggestions
 
 TIMEOUT_S = 10
 
@@ -47,7 +46,10 @@ class Desk:
         self.reports: list[str] = []
         self.statuses: list[Status] = []
         self._changed = threading.Condition()
-        environ = {"UNMASK_CONFIG": str(tmp_path / "user.toml")}
+        environ = {
+            "UNMASK_CONFIG": str(tmp_path / "user.toml"),
+            "UNMASK_STATS_FILE": str(tmp_path / "stats" / "suggestions.json"),
+        }
         self.session = Session(
             environ=environ, command_line=Options(), report=self.reports.append, on_status=self.hear,
             opener=opener or self.open,
@@ -86,7 +88,7 @@ class Desk:
             self.session, self.snapshot(before + after), before, after, automatic=automatic,
             is_current=lambda: current,
         )  # fmt: skip
-        return shown and shown.insert
+        return next((each.insert for each in shown), None)
 
 
 @pytest.fixture
@@ -121,8 +123,8 @@ def test_folders_are_found_however_their_uri_is_escaped(desk: Desk):
 
 def test_the_command_line_wins_over_the_client(tmp_path: Path):
     session = Session(
-        environ={"UNMASK_CONFIG": str(tmp_path / "none")}, command_line=Options(max_tokens=3),
-        report=pytest.fail, on_status=lambda _: None,
+        environ={"UNMASK_CONFIG": str(tmp_path / "none"), "UNMASK_STATS": "0"},
+        command_line=Options(max_tokens=3), report=pytest.fail, on_status=lambda _: None,
     )  # fmt: skip
     session.set_initial(Options(max_tokens=4, deadline_ms=77))
     session.refresh()
@@ -242,26 +244,6 @@ async def test_a_rejected_suggestion_rests(desk: Desk):
 async def test_a_document_that_changed_meanwhile_gets_nothing(desk: Desk):
     desk.start()
     assert await desk.suggest("x = |", current=False) is None
-
-
-def test_a_rejected_suggestion_comes_back_after_its_rest():
-    now = [0.0]
-    suggestions = Suggestions(clock=lambda: now[0])
-    suggestions.show("k", "x = ", "", "foo")
-    suggestions.observe("k", "x = y")
-    assert suggestions.rests("k", "x = ", "foo")
-    now[0] = 5.1
-    assert not suggestions.rests("k", "x = ", "foo")
-
-
-def test_what_was_accepted_and_removed_was_rejected():
-    suggestions = Suggestions()
-    shown = suggestions.show("k", "x = ", "", "foo")
-    suggestions.accepted(shown.ident)
-    suggestions.observe("k", "x = foo")
-    assert not suggestions.rests("k", "x = ", "foo")
-    suggestions.observe("k", "x = ")
-    assert suggestions.rests("k", "x = ", "foo")
 
 
 # Explicit fills.

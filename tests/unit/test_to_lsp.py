@@ -19,7 +19,7 @@ def document(text: str = "x = '😀'; fo\r\n") -> Document:
 
 
 def test_ghost_text_reports_its_acceptance():
-    item = to_lsp.inline_completion(Shown(12, "", "", "o(1)"), RANGE, typed="fo")
+    item = to_lsp.inline_completion(Shown(12, "", "", "", "", "o(1)"), RANGE, typed="fo")
     assert (item.insert_text, item.filter_text, item.range) == ("foo(1)", "foo(1)", RANGE)
     assert item.command is not None
     assert (item.command.command, item.command.arguments) == ("unmask.accepted", [12])
@@ -28,7 +28,7 @@ def test_ghost_text_reports_its_acceptance():
 def test_a_completion_replaces_the_word_before_the_cursor_and_sorts_last():
     held = document()
     start_char = held.source.index("fo")
-    shown = Shown(1, "", "", "o(\r\n    1)")
+    shown = Shown(1, "", "", "", "", "o(\r\n    1)")
     item = to_lsp.completion(held, shown, Span(start_char, start_char + 2), "fo")
     assert isinstance(item.text_edit, types.TextEdit)
     assert item.text_edit.new_text == "foo(\r\n    1)"
@@ -73,7 +73,6 @@ def test_status():
     assert told == {
         "state": "loading", "message": "Loading fake", "model": "fake", "percent": 40, "reloading": False,
     }  # fmt: skip
-    assert to_lsp.status(Status("off", ""), {"shown": 2})["counts"] == {"shown": 2}
 
 
 def test_a_masked_slot_of_a_canvas_is_null():
