@@ -1,0 +1,146 @@
+--- The connection to the server: starting it, asking it, and what it says of itself.
+local config = require("unmask.config")
+local M = {}
+
+M.NAME = "unmask"
+
+---@class unmask.Status what the server last said of its engine
+---@field state "off"|"loading"|"ready"|"failed"
+---@field message string
+---@field percent integer|vim.NIL
+
+---@type table<integer, unmask.Status> by client
+local told = {}
+
+---@type table<integer, { client: vim.lsp.Client, bufnr: integer }> work under way, by request
+local running = {}
+
+local function redraw()
+  vim.api.nvim_exec_autocmds("User", { pattern = "UnmaskStatus" })
+  vim.cmd.redrawstatus()
+end
+
+--- The client of a buffer, or any where the buffer has none.
+---@param bufnr? integer
+---@return vim.lsp.Client?
+function M.get(bufnr)
+  return vim.lsp.get_clients({ name = M.NAME, bufnr = bufnr })[1]
+end
+
+---@param client vim.lsp.Client
+---@return unmask.Status?
+function M.status_of(client)
+  return told[client.id]
+end
+
+--- Whether a buffer's server is at work that was asked for.
+---@param bufnr integer
+function M.is_busy(bufnr)
+  for _, work in pairs(running) do
+    if work.bufnr == bufnr then
+      return true
+    end
+  end
+  return false
+end
+
+--- Have editors' language client start the server where it belongs.
+function M.enable()
+  local asked = config.current
+  vim.lsp.config(M.NAME, {
+    cmd = asked.cmd,
+    filetypes = asked.filetypes,
+    root_markers = { "unmask.toml", ".git" },
+    init_options = asked.settings,
+    settings = { unmask = asked.settings },
+    handlers = {
+      ["unmask/status"] = function(_, status, context)
+        told[context.client_id] = status
+        redraw()
+      end,
+      ["unmask/canvas"] = function(_, frame)
+        require("unmask.canvas").draw(frame)
+      end,
+    },
+    on_exit = function(code, signal, id)
+      told[id] = nil
+      vim.schedule(function()
+        redraw()
+        if code ~= 0 or (signal ~= 0 and signal ~= 15) then
+          M.warn(("the server has ended (%d). :Unmask restart starts it again."):format(code))
+        end
+      end)
+    end,
+  })
+  vim.lsp.enable(M.NAME)
+end
+
+--- End the server and start it anew, with the buffers it had.
+function M.restart()
+  local clients = vim.lsp.get_clients({ name = M.NAME })
+  for _, client in ipairs(clients) do
+    client:stop(true)
+  end
+  vim.wait(5000, function()
+    return M.get() == nil
+  end)
+  vim.lsp.enable(M.NAME, false)
+  M.enable()
+end
+
+--- Change a setting until the server ends.
+---@param name string
+---@param value any
+function M.set(name, value)
+  for _, client in ipairs(vim.lsp.get_clients({ name = M.NAME })) do
+    local settings = vim.deepcopy(client.settings)
+    settings.unmask = vim.tbl_extend("force", settings.unmask or {}, { [name] = value })
+    client.settings = settings
+    client:notify("workspace/didChangeConfiguration", { settings = settings })
+  end
+  redraw()
+end
+
+--- Ask the server to run a command; what it changes comes as an edit.
+---@param command string
+---@param arguments? table[]
+---@param answered? fun(result: any)
+function M.execute(command, arguments, answered)
+  local bufnr = vim.api.nvim_get_current_buf()
+  local client = M.get(bufnr)
+  if not client then
+    return M.warn("no server in this buffer. :checkhealth unmask says why.")
+  end
+  local params = { command = command, arguments = arguments }
+  local id
+  local function finish(err, result)
+    running[id or 0] = nil
+    redraw()
+    if err and err.code ~= vim.lsp.protocol.ErrorCodes.RequestCancelled then
+      M.warn(err.message)
+    elseif not err and answered then
+      answered(result)
+    end
+  end
+  local sent
+  sent, id = client:request("workspace/executeCommand", params, finish, bufnr)
+  if sent and id then
+    running[id] = { client = client, bufnr = bufnr }
+    redraw()
+  end
+end
+
+--- Give up what is under way.
+function M.cancel()
+  for id, work in pairs(running) do
+    work.client:cancel_request(id)
+  end
+end
+
+---@param message string
+function M.warn(message)
+  -- The server's own messages begin with its name.
+  vim.notify(message:match("^Unmask") and message or "Unmask: " .. message, vim.log.levels.WARN)
+end
+
+return M

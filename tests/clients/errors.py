@@ -1,0 +1,7 @@
+"""What can go wrong between the tests and an editor."""
+
+from __future__ import annotations
+
+
+class NotInstalled(Exception):
+    """An editor cannot be installed here; the message says why."""
