@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.clients import install, tmux
 
-TIMEOUT_S = 30.0
+TIMEOUT_S = 20.0
 _CONFIG = """\
 set -g default-terminal screen-256color
 set -s escape-time 0

@@ -15,6 +15,10 @@ local told = {}
 ---@type table<integer, { client: vim.lsp.Client, bufnr: integer }> work under way, by request
 local running = {}
 
+---@type integer[] when servers ended that nobody had ended, in seconds
+local deaths = {}
+local MAX_DEATHS, WITHIN_S = 3, 60
+
 local function redraw()
   vim.api.nvim_exec_autocmds("User", { pattern = "UnmaskStatus" })
   vim.cmd.redrawstatus()
@@ -44,7 +48,22 @@ function M.is_busy(bufnr)
   return false
 end
 
---- Have editors' language client start the server where it belongs.
+--- Start a server again that has ended by itself, unless that happens time and again.
+local function died()
+  local now = os.time()
+  deaths = vim.tbl_filter(function(at)
+    return now - at < WITHIN_S
+  end, deaths)
+  table.insert(deaths, now)
+  if #deaths > MAX_DEATHS then
+    M.warn("the server ends time and again: see :Unmask log, then :Unmask restart.")
+  else
+    vim.lsp.enable(M.NAME, false)
+    vim.lsp.enable(M.NAME)
+  end
+end
+
+--- Have Neovim's language client start the server where it belongs.
 function M.enable()
   local asked = config.current
   vim.lsp.config(M.NAME, {
@@ -53,6 +72,14 @@ function M.enable()
     root_markers = { "unmask.toml", ".git" },
     init_options = asked.settings,
     settings = { unmask = asked.settings },
+    capabilities = {
+      workspace = {
+        workspaceEdit = {
+          documentChanges = true, -- Neovim takes edits of a version it checks, and new files, but does not say so
+          changeAnnotationSupport = vim.NIL, -- or it asks to press Enter after each edit
+        },
+      },
+    },
     handlers = {
       ["unmask/status"] = function(_, status, context)
         told[context.client_id] = status
@@ -64,12 +91,12 @@ function M.enable()
     },
     on_exit = function(code, signal, id)
       told[id] = nil
-      vim.schedule(function()
+      vim.defer_fn(function() -- Neovim has to forget the client first
         redraw()
         if code ~= 0 or (signal ~= 0 and signal ~= 15) then
-          M.warn(("the server has ended (%d). :Unmask restart starts it again."):format(code))
+          died()
         end
-      end)
+      end, 100)
     end,
   })
   vim.lsp.enable(M.NAME)
@@ -116,9 +143,9 @@ function M.execute(command, arguments, answered)
   local function finish(err, result)
     running[id or 0] = nil
     redraw()
-    if err and err.code ~= vim.lsp.protocol.ErrorCodes.RequestCancelled then
+    if err then
       M.warn(err.message)
-    elseif not err and answered then
+    elseif answered then
       answered(result)
     end
   end
@@ -135,6 +162,8 @@ function M.cancel()
   for id, work in pairs(running) do
     work.client:cancel_request(id)
   end
+  running = {} -- Neovim keeps the answers to itself
+  redraw()
 end
 
 ---@param message string
