@@ -10,6 +10,7 @@ from tests.clients.errors import NotInstalled
 
 PACKAGES = ("emacs-nox", "elpa-lsp-mode")
 PROGRAM, CLIENT = "usr/bin/emacs-nox", "usr/bin/emacsclient.emacs"
+_PACKAGES = "usr/share/emacs/site-lisp/elpa-src"
 _COMPILED = (
     *(f"{name}-*/*.el" for name in ("dash", "f", "ht", "lv", "s", "spinner")),
     "markdown-mode-*/markdown-mode.el",
@@ -19,9 +20,11 @@ _COMPILED = (
     "lsp-mode-*/lsp-completion.el",
     "lsp-mode-*/lsp-modeline.el",
     "lsp-mode-*/lsp-diagnostics.el",
+    "lsp-mode-*/lsp-lens.el",
+    "lsp-mode-*/lsp-semantic-tokens.el",
 )
-# Native compilation needs a compiler beside it, which is not there.
-_INTERPRETED = "(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil)"
+# Native compilation needs a C compiler beside it, which is not there.
+INTERPRETED = "(setq native-comp-jit-compilation nil native-comp-enable-subr-trampolines nil)"
 
 
 def install(directory: Path) -> None:
@@ -30,11 +33,10 @@ def install(directory: Path) -> None:
     compiled = directory / "compiled"
     if compiled.exists():
         return
-    packages = lsp_mode(directory)[0].parent
+    packages = directory / _PACKAGES
     files = [str(path) for pattern in _COMPILED for path in sorted(packages.glob(pattern))]
-    paths = [part for folder in lsp_mode(directory) for part in ("-L", str(folder))]
     done = subprocess.run(
-        [*command(directory), "-Q", "--batch", *paths, "-f", "batch-byte-compile", *files],
+        [*command(directory), "-Q", "--batch", "-f", "batch-byte-compile", *files],
         env=environment(directory),
         capture_output=True,
         text=True,
@@ -51,23 +53,20 @@ def is_installed(directory: Path) -> bool:
 
 
 def command(directory: Path) -> list[str]:
-    """How Emacs is started; with ``environment``."""
+    """How Emacs is started, with ``environment``; its init file has to begin with ``INTERPRETED`` as well."""
     (dump,) = directory.glob("usr/libexec/emacs/*/*/*.pdmp")
-    return [str(directory / PROGRAM), f"--dump-file={dump}", "--eval", _INTERPRETED]
+    return [str(directory / PROGRAM), f"--dump-file={dump}", "--eval", INTERPRETED]
 
 
 def environment(directory: Path) -> dict[str, str]:
-    """Where Emacs finds what belongs to it."""
+    """Where Emacs finds what belongs to it, and lsp-mode."""
     (shared,) = directory.glob("usr/share/emacs/[0-9]*")
+    packages = sorted(str(path) for path in (directory / _PACKAGES).iterdir())
     (programs,) = directory.glob("usr/libexec/emacs/*/*-linux-gnu*")
     return {
-        "EMACSLOADPATH": f"{shared}/lisp:",
+        "EMACSLOADPATH": ":".join([f"{shared}/lisp", *packages, ""]),
         "EMACSDATA": f"{shared}/etc",
         "EMACSDOC": f"{shared}/etc",
         "EMACSPATH": str(programs),
     }
 
-
-def lsp_mode(directory: Path) -> list[Path]:
-    """The folders of lsp-mode and what it needs, for Emacs's load path."""
-    return sorted(path for path in directory.glob("usr/share/emacs/site-lisp/elpa-src/*") if path.is_dir())

@@ -22,6 +22,7 @@ TOTAL = "total = compute(1)\nprint(total)\n"
 # What has nothing to do with Unmask: no questions, no window for messages, and a server for `ask`.
 QUIET = """
 (package-initialize)
+(load "lsp-mode-autoloads" nil t) ; as where lsp-mode is installed as a package
 (setq lsp-auto-guess-root t lsp-headerline-breadcrumb-enable nil lsp-session-file "~/session"
       lsp-enable-suggest-server-download nil lsp-disabled-clients '(ruff pylsp pyls ty-ls pyright)
       inhibit-startup-screen t ring-bell-function #'ignore make-backup-files nil auto-save-default nil
@@ -82,8 +83,7 @@ def edit(tmp_path: Path, in_terminal: Open) -> Edit:
         directory = install.directory("emacs")
         program = user.path / "bin" / "emacs"
         program.parent.mkdir()
-        paths = [part for folder in emacs.lsp_mode(directory) for part in ("-L", str(folder))]
-        arguments = " ".join(f"'{part}'" for part in [*emacs.command(directory), *paths])
+        arguments = " ".join(f"'{part}'" for part in emacs.command(directory))
         program.write_text(f'#!/bin/sh\nexec {arguments} "$@"\n')
         program.chmod(0o755)
         path = os.pathsep.join([str(program.parent), user.env["PATH"]])
@@ -93,8 +93,7 @@ def edit(tmp_path: Path, in_terminal: Open) -> Edit:
         for script in home.blocks("Emacs", "sh"):
             user.run(script)
         config = user.path / ".emacs.d/init.el"
-        uses = "(require 'lsp-mode)\n(require 'lsp-inline-completion)\n" if section == "lsp-mode" else ""
-        config.write_text(QUIET + uses + "".join(home.blocks(section, "elisp")))
+        config.write_text(emacs.INTERPRETED + QUIET + "".join(home.blocks(section, "elisp")))
         file = user.file("a.py", text)
         return Emacs(in_terminal(user, ["emacs", "-nw", str(file)], {}), user).ready()
 
@@ -159,15 +158,20 @@ def test_eglot_rewrites_the_region_and_nothing_else(edit: Edit):
     assert editor.saved() == "a = 1\nb = 4\nc = 3\n"
 
 
-def test_eglot_cancelling_and_what_is_refused(edit: Edit):
+def test_eglot_cancelling(edit: Edit):
     editor = edit("eglot", "x = <hole>\n", model="fake:step_ms=60000")
     editor.terminal.press("C-c", "u", "h")
     editor.terminal.wait("Unmask:…")
     editor.terminal.press("C-c", "u", "k")
     editor.ready()
+    assert editor.text() == '"x = <hole>\n"'
+
+
+def test_eglot_what_is_refused_is_said(edit: Edit):
+    editor = edit("eglot", TOTAL)
     editor.command("unmask-repair")
     editor.terminal.wait("Unmask: ")
-    assert editor.text() == '"x = <hole>\n"'
+    assert editor.saved() == TOTAL
 
 
 def test_eglot_pausing_and_restarting(edit: Edit):
