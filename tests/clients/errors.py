@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class NotInstalled(Exception):
+class InstallError(Exception):
     """An editor cannot be installed here; the message says why."""

@@ -43,8 +43,15 @@ class Home:
         assert done.returncode == 0, done.stderr
 
 
+REAL = "qwen2.5-coder-0.5b"
+"""The default model."""
+
+
 def make(path: Path, model: str, **environ: str) -> Home:
-    """A new home whose server runs a model; ``fake`` is the one that ships."""
+    """A new home whose server runs a model: the fake that ships, or ``REAL``, pulled beforehand."""
+    if model == REAL:
+        pull = [sys.executable, "-I", "-m", "lsp_server.cli.main", "models", "pull", model]
+        subprocess.run(pull, check=True, capture_output=True)
     project = path / "project"
     project.mkdir(parents=True)
     (project / "unmask.toml").touch()  # marks the root

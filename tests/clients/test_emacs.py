@@ -61,7 +61,11 @@ class Emacs:
 
     def ready(self) -> Emacs:
         """Once the server has its engine."""
-        eventually(lambda: self.ask("(and unmask-mode (substring-no-properties (unmask--lighter)))"), '" Unmask"'.__eq__, 90)
+        eventually(
+            lambda: self.ask("(and unmask-mode (substring-no-properties (unmask--lighter)))"),
+            '" Unmask"'.__eq__,
+            90,
+        )
         return self
 
     def saved(self) -> str:
@@ -207,7 +211,7 @@ def test_it_compiles_without_warnings(tmp_path: Path):
 @pytest.mark.parametrize(("section", "keys"), [("lsp-mode", ["Tab"]), ("eglot", ["C-M-i"])])
 def test_a_journey_with_the_real_model(edit: Edit, section: str, keys: list[str]):
     text = 'def add(a: int, b: int) -> int:\n    """The sum of two numbers."""\n'
-    editor = edit(section, text, model="qwen2.5-coder-0.5b")
+    editor = edit(section, text, model=home.REAL)
     editor.terminal.press("M->")
     editor.terminal.type("    return ")
     if section == "lsp-mode":

@@ -111,6 +111,6 @@ def test_every_language_of_the_configuration_has_unmask(tmp_path: Path):
 @pytest.mark.model
 def test_a_journey_with_the_real_model(edit: Edit):
     text = 'def add(a: int, b: int) -> int:\n    """The sum of two numbers."""\n    return <hole>\n'
-    editor = edit(text, model="qwen2.5-coder-0.5b")
+    editor = edit(text, model=home.REAL)
     choose(editor, "Unmask: fill 1 hole")
     editor.saves(text.replace("<hole>", "a + b"), 60)

@@ -102,7 +102,9 @@ def test_ghost_text_taken_by_word_and_whole(edit: Edit):
     eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line == "total")
     editor.terminal.wait("print(total)\ntotal = compute(1)")
     editor.terminal.press("Tab")
-    eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line == "total = compute(1)")
+    eventually(
+        lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line == "total = compute(1)"
+    )
     assert saved(editor) == TOTAL + "total = compute(1)\n"
     editor.command("Unmask status")
     editor.terminal.wait("partly accepted 1")
@@ -129,7 +131,9 @@ def test_holes_are_filled_live_and_undone_at_once(edit: Edit):
     eventually(lambda: editor.ask("require('unmask').status()"), lambda said: said == "unmask …")
     editor.terminal.wait(lambda screen: "compute(1)" in screen and "<hole>" in screen)
     done = "x = compute(1)\ny = compute(1)\n"
-    eventually(lambda: "\n".join(editor.ask("vim.fn.join(vim.fn.getline(1,2), '|')").split("|")), done.strip().__eq__)
+    eventually(
+        lambda: "\n".join(editor.ask("vim.fn.join(vim.fn.getline(1,2), '|')").split("|")), done.strip().__eq__
+    )
     editor.terminal.wait(lambda screen: screen.startswith(done))
     assert saved(editor) == done
     editor.terminal.type("u")
@@ -253,7 +257,7 @@ def test_health_help_and_the_command_line(edit: Edit):
 @pytest.mark.model
 def test_a_journey_with_the_real_model(edit: Edit):
     text = 'def add(a: int, b: int) -> int:\n    """The sum of two numbers."""\n'
-    editor = edit(text, model="qwen2.5-coder-0.5b")
+    editor = edit(text, model=home.REAL)
     editor.terminal.press("G", "o")
     editor.terminal.type("    return ", each_s=0.05)
     editor.terminal.wait("return a + b", 60)
