@@ -9,6 +9,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 
@@ -161,6 +162,23 @@ def test_part_of_a_line_is_what_visual_mode_selects(edit: Edit):
     editor = edit("é = old + 1\n", model="fake:answer=new")
     editor.terminal.type("4lviw:Unmask fill\r")
     eventually(lambda: editor.ask("vim.fn.getline(1)"), "é = new + 1".__eq__)
+
+
+@pytest.mark.parametrize(
+    ("subcommand", "answer", "lines"),
+    [
+        ("types", "int", "def area(r: int) -> None:\n    pass"),
+        ("docstring", "Say it.", 'def area(r):\n    """Say it."""\n    pass'),
+        ("complete", "return r", "def area(r):\n    return r"),
+        ("name", "surface", "def surface(r):\n    pass"),
+    ],
+)
+def test_tasks_at_the_cursor(edit: Edit, subcommand: str, answer: str, lines: str):
+    editor = edit("def area(r):\n    pass\n", model=f"fake:answer={quote(answer)}")
+    editor.command("call cursor(1, 5)")
+    editor.command(f"Unmask {subcommand}")
+    eventually(lambda: editor.ask("tostring(vim.bo.modified)"), "true".__eq__)
+    assert saved(editor) == f"{lines}\n"
 
 
 def test_what_is_broken_is_repaired_and_what_parses_is_not(edit: Edit):

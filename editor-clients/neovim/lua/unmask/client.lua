@@ -10,7 +10,7 @@ M.NAME = "unmask"
 ---@field percent integer|vim.NIL
 
 ---@type table<integer, unmask.Status> by client
-local told = {}
+local statuses = {}
 
 ---@type table<integer, { client: vim.lsp.Client, bufnr: integer }> work under way, by request
 local running = {}
@@ -34,7 +34,7 @@ end
 ---@param client vim.lsp.Client
 ---@return unmask.Status?
 function M.status_of(client)
-  return told[client.id]
+  return statuses[client.id]
 end
 
 --- Whether a buffer's server is at work that was asked for.
@@ -82,15 +82,23 @@ function M.enable()
     },
     handlers = {
       ["unmask/status"] = function(_, status, context)
-        told[context.client_id] = status
+        statuses[context.client_id] = status
         redraw()
       end,
       ["unmask/canvas"] = function(_, frame)
         require("unmask.canvas").draw(frame)
       end,
+      ["window/showMessage"] = function(_, told)
+        local levels = { vim.log.levels.ERROR, vim.log.levels.WARN }
+        vim.notify(told.message, levels[told.type] or vim.log.levels.INFO)
+      end,
+      ["workspace/applyEdit"] = function(err, asked, context)
+        asked.label = nil -- Neovim prints it, and asks to press Enter where the server has a word to say as well
+        return vim.lsp.handlers["workspace/applyEdit"](err, asked, context)
+      end,
     },
     on_exit = function(code, signal, id)
-      told[id] = nil
+      statuses[id] = nil
       vim.defer_fn(function() -- Neovim has to forget the client first
         redraw()
         if code ~= 0 or (signal ~= 0 and signal ~= 15) then
