@@ -1,4 +1,4 @@
-"""What the tests in editors share; where an editor is not there, its tests say what installs it."""
+"""What the tests in editors share: one whose editor is not there is skipped, with what installs it."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from tests.clients.errors import InstallError
+from tests.clients.errors import NotInstalled
 
 MIRROR = os.environ.get("UNMASK_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "sid"
@@ -44,14 +44,14 @@ def install(directory: Path, packages: Sequence[str], programs: Sequence[str]) -
         programs: paths in the directory of the programs that are to be run.
 
     Raises:
-        InstallError: this is no machine with apt, or the packages could not be fetched.
+        NotInstalled: this is no machine with apt, or the packages could not be fetched.
     """
     wanted = "\n".join([*packages, *programs])
     complete = directory / _COMPLETE
     if complete.exists() and complete.read_text() == wanted:
         return
     if shutil.which("apt-get") is None or not KEYRING.exists():
-        raise InstallError("it comes from Debian packages, and there is no apt-get with Debian's keys here")
+        raise NotInstalled("it comes from Debian packages, and there is no apt-get with Debian's keys here")
     shutil.rmtree(directory, ignore_errors=True)
     partial = directory.with_name(f"{directory.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -105,7 +105,7 @@ def _run(*command: str | Path, **environ: str) -> None:
             timeout=TIMEOUT_S,
         )
     except subprocess.TimeoutExpired as error:
-        raise InstallError(f"{Path(str(command[0])).name} took longer than {TIMEOUT_S} s") from error
+        raise NotInstalled(f"{Path(str(command[0])).name} took longer than {TIMEOUT_S} s") from error
     if done.returncode != 0:
         said = (done.stderr or done.stdout).strip().splitlines()
-        raise InstallError(f"{Path(str(command[0])).name} failed: {said[-1] if said else 'no word why'}")
+        raise NotInstalled(f"{Path(str(command[0])).name} failed: {said[-1] if said else 'no word why'}")

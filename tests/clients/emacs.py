@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 from tests.clients import debian
-from tests.clients.errors import InstallError
+from tests.clients.errors import NotInstalled
 
 PACKAGES = ("emacs-nox", "elpa-lsp-mode")
 PROGRAM, CLIENT = "usr/bin/emacs-nox", "usr/bin/emacsclient.emacs"
@@ -43,7 +43,7 @@ def install(directory: Path) -> None:
         check=False,
     )
     if not next(iter(packages.glob("lsp-mode-*/lsp-mode.elc")), None):
-        raise InstallError(f"Emacs did not compile lsp-mode: {done.stderr.strip()[-300:]}")
+        raise NotInstalled(f"Emacs did not compile lsp-mode: {done.stderr.strip()[-300:]}")
     compiled.touch()
 
 

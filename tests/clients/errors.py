@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class InstallError(Exception):
+class NotInstalled(Exception):  # noqa: N818 - it says what is so, not that something failed
     """An editor cannot be installed here; the message says why."""

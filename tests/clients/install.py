@@ -14,7 +14,7 @@ from pathlib import Path
 
 from platformdirs import user_cache_path
 
-from tests.clients.errors import InstallError
+from tests.clients.errors import NotInstalled
 
 EDITORS = ("tmux", "neovim", "helix", "emacs")
 """Each is a module beside this one with ``install(directory)`` and ``is_installed(directory)``."""
@@ -44,7 +44,7 @@ def main(names: list[str]) -> int:
         place.parent.mkdir(parents=True, exist_ok=True)
         try:
             importlib.import_module(f"tests.clients.{name}").install(place)
-        except (InstallError, OSError) as error:
+        except (NotInstalled, OSError) as error:
             print(f"{name}: not installed: {error}", file=sys.stderr, flush=True)
             code = 1
         else:
