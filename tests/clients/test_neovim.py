@@ -217,6 +217,8 @@ def test_pausing(edit: Edit):
     editor.terminal.type("tot")
     with pytest.raises(AssertionError):
         editor.terminal.wait("print(total)\ntotal = compute(1)", 1.5)
+    editor.terminal.press("M-]")
+    editor.terminal.wait("print(total)\ntotal = compute(1)")
     editor.command("Unmask resume")
     eventually(lambda: editor.ask("require('unmask').status()"), "unmask".__eq__)
     editor.terminal.press("S")

@@ -40,12 +40,36 @@ function M.accept(pattern)
   })
 end
 
---- Show another suggestion.
+--- Neovim's own state of a buffer's suggestions; it has no public way to ask for them outright.
+---@param bufnr integer
+---@return table? completor nil where this Neovim keeps it elsewhere
+local function completor_of(bufnr)
+  local found, completor = pcall(function()
+    return require("vim.lsp._capability").all.inline_completion.active[bufnr]
+  end)
+  return found and completor or nil
+end
+
+--- Show another suggestion: of those there are, or of those that come when they are asked for outright.
 ---@param count integer how many further, backwards where negative
 function M.select(count)
-  if vim.lsp.inline_completion then
-    vim.lsp.inline_completion.select({ count = count })
+  if not vim.lsp.inline_completion then
+    return
   end
+  local bufnr = vim.api.nvim_get_current_buf()
+  local completor, client = completor_of(bufnr), client_of.get(bufnr)
+  local is_shown = completor and completor.current ~= nil
+  if not completor or not client or completor:count_items() > 1 and is_shown then
+    return vim.lsp.inline_completion.select({ count = count })
+  end
+  local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
+  params.context = { triggerKind = vim.lsp.protocol.InlineCompletionTriggerKind.Invoked }
+  client:request("textDocument/inlineCompletion", params, function(...)
+    completor:handler(...)
+    if is_shown then
+      vim.lsp.inline_completion.select({ count = count })
+    end
+  end, bufnr)
 end
 
 --- Hide the suggestion that is shown.
