@@ -299,7 +299,7 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--model", default="fake:step_ms=20", help="a model's name, or the fake")
-    parser.add_argument("--most-growth-mb", type=float, default=10.0)
+    parser.add_argument("--most-growth-mb", type=float, default=3.0)
     asked = parser.parse_args()
     wrong = soak(asked.minutes, asked.model, asked.most_growth_mb)
     for what in wrong[:20]:
