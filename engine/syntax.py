@@ -197,13 +197,23 @@ def _parse(text: str, language: Language) -> Syntax | None:
     utf8 = Utf8(text)
     data = utf8.data
     until = time.monotonic() + MAX_SECONDS
+    read: list[bytearray] = []
+
+    def chunk(start_byte: int, _point: object) -> bytearray:
+        read.append(bytearray(data[start_byte : start_byte + _READ_BYTES]))
+        return read[-1]
+
+    parser = tree_sitter.Parser(grammar)
     try:
-        tree = tree_sitter.Parser(grammar).parse(
-            lambda start_byte, _: data[start_byte : start_byte + _READ_BYTES],
-            progress_callback=lambda _offset, _error: time.monotonic() > until,  # True stops the parser
-        )
+        # True stops the parser. It takes no notice of that when it is given bytes.
+        tree = parser.parse(chunk, progress_callback=lambda _offset, _error: time.monotonic() > until)
+        # Nothing is left to parse; but from now on the tree reads these bytes, and no more chunks.
+        tree = parser.parse(data, tree)
     except ValueError:  # stopped
         return None
+    finally:
+        for part in read:  # tree-sitter 0.26 keeps every chunk for ever: let it keep nothing
+            part.clear()
     return Syntax(tree, utf8, language)
 
 

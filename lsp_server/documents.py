@@ -58,6 +58,8 @@ class Document(TextDocument):
             source = self.source
             lines = tuple(_LINE.findall(source))
             starts = tuple(accumulate(map(len, lines), initial=0))
+            if source and not source.endswith(("\r", "\n")):
+                starts = starts[:-1]  # behind a last line without an end there is no other
             self._cut = (source, lines, starts)
         return lines, starts
 

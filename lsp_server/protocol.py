@@ -2,13 +2,14 @@
 
 pygls drops a request whose parameters do not fit, one before ``initialize`` meets an internal error, one
 after ``shutdown`` silence, and a cancelled command runs on. A client waits for each of these, so here each
-is answered. Knows nothing of what the handlers do.
+is answered. Nor does it forget a notification it has handled; here it is forgotten. Knows nothing of what
+the handlers do.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from lsprotocol import types
@@ -76,6 +77,24 @@ class Protocol(LanguageServerProtocol):
     def _handle_notification(self, method_name: str, params: Any) -> None:
         if self._workspace is not None or method_name == types.EXIT:
             super()._handle_notification(method_name, params)
+
+    def _execute_handler(
+        self,
+        msg_id: Any,
+        handler: Callable[..., Any],
+        callback: Callable[..., Any],
+        args: tuple[Any, ...] | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> None:
+        """Run a handler, and let go of its future when it is done: of a notification's, pygls never does."""
+        super()._execute_handler(msg_id, handler, callback, args, kwargs)
+        future = self._request_futures.get(msg_id)
+        if future is not None:
+            future.add_done_callback(lambda done: self._let_go(msg_id, done))
+
+    def _let_go(self, msg_id: Any, future: Any) -> None:
+        if self._request_futures.get(msg_id) is future:
+            del self._request_futures[msg_id]
 
     def use_own_workspace(self) -> None:
         """Take the place of the workspace pygls has made. To be called while ``initialize`` is handled."""

@@ -2,9 +2,10 @@
 
 lint    ruff: style and formatting
 types   mypy, strict, on engine and lsp_server
-unit    everything that needs no real model
+unit    everything that needs neither the real model nor an editor
 model   what needs the real base model (pulled on first use)
-all     these four, in this order (the default)
+editors clients in the real editors that are installed (python -m tests.clients.install)
+all     these five, in this order (the default)
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ PYTHON = [sys.executable, "-m"]
 TASKS: dict[str, list[list[str]]] = {
     "lint": [[*PYTHON, "ruff", "check", "."], [*PYTHON, "ruff", "format", "--check", "."]],
     "types": [[*PYTHON, "mypy"]],
-    "unit": [[*PYTHON, "pytest", "-m", "not model"]],
-    "model": [[*PYTHON, "pytest", "-m", "model"]],
+    "unit": [[*PYTHON, "pytest", "-m", "not model and not editor"]],
+    "model": [[*PYTHON, "pytest", "-m", "model and not editor"]],
+    "editors": [[*PYTHON, "pytest", "-m", "editor"]],
 }
 
 

@@ -114,9 +114,16 @@ def test_configuration_shown_can_be_parsed(language: str, parse: Callable[[str],
 
 
 def test_settings_in_the_examples_exist() -> None:
-    text = EDITORS.read_text(encoding="utf-8")
-    lua = r"(?:init_options = |such as )\{ (\w+) ="
-    elisp = r"(?:initializationOptions |initialization-options ')\(:(\w+)"
+    clients = EDITORS.parent
+    shown = [
+        EDITORS,
+        clients / "neovim/doc/unmask.txt",
+        clients / "emacs/unmask.el",
+        clients / "helix/languages.toml",
+    ]
+    text = "".join(path.read_text(encoding="utf-8") for path in shown)
+    lua = r"(?:settings = |such as )\{ (\w+) ="
+    elisp = r"such as \(:(\w+)"
     examples = re.findall(f"{lua}|{elisp}", text)
     named = {name for groups in examples for name in groups if name}
     assert len(examples) >= 5

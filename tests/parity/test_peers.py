@@ -1,4 +1,4 @@
-"""The peers of the benchmark compute the base: each against transformers in float32; the kernel multiplies."""
+"""The peers of the benchmark compute the base: each against transformers in float32; its kernel too."""
 
 from __future__ import annotations
 

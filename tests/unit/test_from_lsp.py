@@ -56,6 +56,7 @@ def test_the_line_after_the_last_line_end():
     assert from_lsp.offset(document("a\n"), at(1, 0)) == 2
     assert document("a\n").client_position_at_offset(2) == at(1, 0)
     assert document("").client_position_at_offset(0) == at(0, 0)
+    assert document("a\ntot").client_position_at_offset(5) == at(1, 3)
 
 
 @given(
