@@ -279,7 +279,7 @@ def test_a_journey_with_the_real_model(edit: Edit):
     text = 'def add(a: int, b: int) -> int:\n    """The sum of two numbers."""\n'
     editor = edit(text, model=home.REAL)
     editor.terminal.press("G", "o")
-    editor.terminal.type("    return ", each_s=0.05)
+    editor.terminal.type("return ", each_s=0.05)  # Neovim has indented the line
     editor.terminal.wait("return a + b", 60)
     editor.terminal.press("Tab")
     assert saved(editor) == text + "    return a + b\n"
