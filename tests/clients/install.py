@@ -16,7 +16,7 @@ from platformdirs import user_cache_path
 
 from tests.clients.errors import NotInstalled
 
-EDITORS = ("tmux", "neovim", "helix", "emacs")
+EDITORS = ("tmux", "neovim", "helix", "emacs", "vscode")
 """Each is a module beside this one with ``install(directory)`` and ``is_installed(directory)``."""
 
 
