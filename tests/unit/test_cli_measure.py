@@ -122,12 +122,15 @@ def test_everybody_is_asked_the_same_in_turn_and_cold() -> None:
         fake = FakeDenoiser("x")
         engine = Noting(fake, fake.codec, 1024, "lossless")
         engine.name = name  # type: ignore[attr-defined]
-        people.append(Peer(name, engine, 0, 0, most_cases=1 if name == "slow" else None))
+        slow = name == "slow"
+        people.append(Peer(name, engine, 0, 0, ("line",) if slow else OCCASIONS, 1 if slow else None))
     lines = [workloads.Line(f"a{n} = ", "\n", "bc") for n in range(3)]
     work = workloads.Workload("line", tuple(map(workloads.line_case, lines)))
-    figures = compare.compare(people, [work], nobody)
+    body = FillRequest(("b = ", None), max_tokens=1)
+    more = workloads.Workload("body", ((workloads.Step("body", body),),))
+    figures = compare.compare(people, [work, more], nobody)
     firsts = [name for name, request in asked if request is None]
-    assert firsts == [OURS, BASE, "slow", BASE, OURS, OURS, BASE]
+    assert firsts == [OURS, BASE, "slow", BASE, OURS, OURS, BASE, OURS, BASE]
     by_name = {name: [request for who, request in asked if who == name] for name in (OURS, BASE, "slow")}
     assert by_name[OURS] == by_name[BASE] and by_name["slow"] == by_name[OURS][:4]
     assert {(one.row, one.n) for one in figures if one.peer == "slow"} == {

@@ -65,12 +65,10 @@ class Workload:
     Attributes:
         name: of the occasion.
         cases: each the steps of one occasion, asked in order with nothing cached at the first.
-        long: whether a peer that computes everything anew at every step would take minutes.
     """
 
     name: Occasion
     cases: tuple[tuple[Step, ...], ...]
-    long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def workloads(occasions: Sequence[Occasion], n_lines: int, problems: Path | None
         "holes": lambda: evenly(list(_three_holes()), some),
         "rewrite": lambda: [_rewrite()],
     }
-    return [Workload(name, tuple(make()), name != "line") for name, make in made.items() if name in occasions]
+    return [Workload(name, tuple(make())) for name, make in made.items() if name in occasions]
 
 
 def evenly(items: Sequence[T], n: int) -> Sequence[T]:
