@@ -91,8 +91,10 @@ def compare(peers: Sequence[Peer], works: Sequence[Workload], say: Callable[[str
                 say(f"{work.name} {number + 1} of {len(work.cases)}: {peer.name}")
                 time.sleep(PAUSE_SECONDS)
                 peer.engine.forget()
+                answer = ""
                 for step in case:
-                    sample = ask(peer, step.request)
+                    sample = ask(peer, step.after(answer))
+                    answer = sample.texts[0]
                     if step.row is not None:
                         samples[step.row, peer.name][number] = sample
     return figures(samples, [peer.name for peer in peers])

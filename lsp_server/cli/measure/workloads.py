@@ -52,10 +52,23 @@ REWRITTEN = "canvas_denoiser.py"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request, and the row of the table that its figures belong to; None where it only prepares."""
+    """One request of an occasion.
+
+    Attributes:
+        row: of the table, that its figures belong to; None where it only prepares.
+        request: what is asked.
+        typed: what was typed since the step before.
+    """
 
     row: str | None
     request: Request
+    typed: str = ""
+
+    def after(self, answer: str) -> Request:
+        """The request if the step before was answered so; what is left of that is its draft, as it is when typing."""
+        if isinstance(self.request, FillRequest) and self.typed and answer.startswith(self.typed):
+            return replace(self.request, draft=answer[len(self.typed) :])
+        return self.request
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +141,11 @@ def line_case(line: Line) -> tuple[Step, ...]:
         (line.prefix, None, line.suffix), language="python", single_line=True, max_tokens=MAX_TOKENS
     )
     indent = len(line.written) - len(line.written.lstrip())
-    typed = line.prefix + line.written[: indent + 1]
+    typed = line.written[: indent + 1]
     return (
         Step(COLD, ask),
         Step(AGAIN, ask),
-        Step(TYPED, replace(ask, segments=(typed, None, line.suffix))),
+        Step(TYPED, replace(ask, segments=(line.prefix + typed, None, line.suffix)), typed),
     )
 
 
