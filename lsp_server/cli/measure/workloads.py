@@ -65,7 +65,7 @@ class Step:
     typed: str = ""
 
     def after(self, answer: str) -> Request:
-        """The request if the step before was answered so; what is left of that is its draft, as it is when typing."""
+        """The request if the step before was answered so; what is left of that is its draft."""
         if isinstance(self.request, FillRequest) and self.typed and answer.startswith(self.typed):
             return replace(self.request, draft=answer[len(self.typed) :])
         return self.request
