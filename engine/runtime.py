@@ -163,7 +163,8 @@ class OnnxModel:
     ) -> FloatArray:
         """A pass that writes its new entries behind the cache's own; no buffer is copied."""
         binding = self._binding(cache)
-        for name, array in inputs.items():
+        inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+        for name, array in inputs.items():  # bound by address
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
         logits = np.empty((n_wanted, self.manifest.n_vocab), dtype=np.float32)
         binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
@@ -189,8 +190,10 @@ def places(n_heads: int, n_past: int, n_new: int) -> IntArray:
     Returns:
         ``[n_heads, n_new, 2]``.
     """
-    heads, columns = np.meshgrid(np.arange(n_heads), n_past + np.arange(n_new), indexing="ij")
-    return np.stack([heads, columns], axis=-1)
+    where = np.empty((n_heads, n_new, 2), dtype=np.int64)
+    where[..., 0] = np.arange(n_heads)[:, None]
+    where[..., 1] = n_past + np.arange(n_new)
+    return where
 
 
 def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> FloatArray:

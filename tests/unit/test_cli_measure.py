@@ -119,17 +119,21 @@ def test_everybody_is_asked_the_same_in_turn_and_cold() -> None:
     asked: list[tuple[str, FillRequest | None]] = []
     people = []
     for name in (OURS, BASE, "slow"):
-        fake = FakeDenoiser("x")
+        fake = FakeDenoiser("bc")
         engine = Noting(fake, fake.codec, 1024, "lossless")
         engine.name = name  # type: ignore[attr-defined]
-        people.append(Peer(name, engine, 0, 0, most_cases=1 if name == "slow" else None))
+        slow = name == "slow"
+        people.append(Peer(name, engine, 0, 0, ("line",) if slow else OCCASIONS, 1 if slow else None))
     lines = [workloads.Line(f"a{n} = ", "\n", "bc") for n in range(3)]
     work = workloads.Workload("line", tuple(map(workloads.line_case, lines)))
-    figures = compare.compare(people, [work], nobody)
+    body = FillRequest(("b = ", None), max_tokens=1)
+    more = workloads.Workload("body", ((workloads.Step("body", body),),))
+    figures = compare.compare(people, [work, more], nobody)
     firsts = [name for name, request in asked if request is None]
-    assert firsts == [OURS, BASE, "slow", BASE, OURS, OURS, BASE]
+    assert firsts == [OURS, BASE, "slow", BASE, OURS, OURS, BASE, OURS, BASE]
     by_name = {name: [request for who, request in asked if who == name] for name in (OURS, BASE, "slow")}
     assert by_name[OURS] == by_name[BASE] and by_name["slow"] == by_name[OURS][:4]
+    assert [request.draft for request in by_name[OURS][1:4] if request is not None] == ["", "", "c"]
     assert {(one.row, one.n) for one in figures if one.peer == "slow"} == {
         (row, 1) for row in (workloads.COLD, workloads.AGAIN, workloads.TYPED)
     }
@@ -161,6 +165,13 @@ def test_the_lines_of_a_set(tmp_path: Path) -> None:
     assert isinstance(cold, FillRequest) and isinstance(typed, FillRequest)
     assert cold == again and cold.segments == ("def f():\n", None, "    return x\n")
     assert typed.segments == ("def f():\n    x", None, "    return x\n")
+
+
+def test_what_is_left_of_an_answer_is_a_draft_of_the_next() -> None:
+    *_, typed = workloads.line_case(workloads.Line("x = ", "\n", "spam"))
+    left, other = typed.after("sparrow"), typed.after("eggs")
+    assert isinstance(left, FillRequest) and isinstance(other, FillRequest)
+    assert (left.segments[0], left.draft, other.draft) == ("x = s", "parrow", "")
 
 
 def test_shipped_texts_are_code_with_what_is_missing_left_out() -> None:

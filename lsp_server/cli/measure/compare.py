@@ -86,13 +86,15 @@ def compare(peers: Sequence[Peer], works: Sequence[Workload], say: Callable[[str
     for work in works:
         for number, case in enumerate(work.cases):
             for peer in rotated(peers, number):
-                if peer.most_cases is not None and (work.long or number >= peer.most_cases):
+                if not peer.is_asked(work.name, number):
                     continue
                 say(f"{work.name} {number + 1} of {len(work.cases)}: {peer.name}")
                 time.sleep(PAUSE_SECONDS)
                 peer.engine.forget()
+                answer = ""
                 for step in case:
-                    sample = ask(peer, step.request)
+                    sample = ask(peer, step.after(answer))
+                    answer = sample.texts[0]
                     if step.row is not None:
                         samples[step.row, peer.name][number] = sample
     return figures(samples, [peer.name for peer in peers])

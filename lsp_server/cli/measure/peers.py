@@ -27,7 +27,7 @@ from engine.schedule import DECODINGS, Decoding
 from engine.store import ModelStore
 from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
 from lsp_server.cli import machine
-from lsp_server.cli.measure import Kind
+from lsp_server.cli.measure import OCCASIONS, Kind, Occasion
 from lsp_server.cli.measure.greedy import GreedyDenoiser, NextToken
 
 OURS = "Unmask, parallel"
@@ -39,11 +39,12 @@ BASE = "Unmask, left_to_right"
 LLAMA_KINDS = ("Q4_K_M", "Q4_0", "Q8_0")
 """What llama.cpp is measured with; the first is the file as its makers released it."""
 
-LLAMA_COPYING = "Q4_0"
-"""The one that is also measured with drafts copied from the text itself (prompt lookup)."""
+LLAMA_FASTEST = "Q4_0"
+"""The fastest: it alone is asked for the rewrite, and once more with drafts copied from the text itself."""
 
+SLOW: tuple[Occasion, ...] = ("line",)
 SLOW_CASES = 3
-"""How many occasions a peer gets that takes many times as long as the others."""
+"""What a peer is asked that takes many times as long as the others, and how often."""
 
 INSTALL_LLAMA = (
     "not installed: `pip install 'unmask[bench]'` builds llama.cpp for this processor, ten minutes on two "
@@ -61,14 +62,20 @@ class Peer:
         engine: what is asked.
         weights_bytes: size of the weights on disk.
         resident_bytes: memory that it took to load it and to answer once.
-        most_cases: how many occasions it gets; None for all.
+        occasions: what it is asked; what would take it minutes is left out.
+        most_cases: how often at most; None for every time.
     """
 
     name: str
     engine: Engine
     weights_bytes: int
     resident_bytes: int
+    occasions: tuple[Occasion, ...] = OCCASIONS
     most_cases: int | None = None
+
+    def is_asked(self, occasion: Occasion, number: int) -> bool:
+        """Whether it is asked the case of an occasion that has a number, from 0."""
+        return occasion in self.occasions and (self.most_cases is None or number < self.most_cases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +184,9 @@ class Hall:
         if "uncached" in kinds:
             engine, ours = self._engine(Uncached(self._denoiser), "lossless"), self.present[0]
             self.present.append(
-                Peer("naive loop, no cache", engine, ours.weights_bytes, ours.resident_bytes, SLOW_CASES)
+                Peer(
+                    "naive loop, no cache", engine, ours.weights_bytes, ours.resident_bytes, SLOW, SLOW_CASES
+                )
             )
         if "llama" in kinds:
             self._open_llama(say)
@@ -208,9 +217,10 @@ class Hall:
                     "llama.cpp", kind, "llama.cpp", llama.features(), None, self._denoiser.info.n_vocab
                 )
                 modes: dict[str, Decoding] = {f"llama.cpp {kind}": "left_to_right"}
-                if kind == LLAMA_COPYING:
+                if kind == LLAMA_FASTEST:
                     modes[f"llama.cpp {kind}, prompt lookup"] = "lossless"
-                self._open_greedy(load, info, modes, n_bytes)
+                occasions = OCCASIONS if kind == LLAMA_FASTEST else OCCASIONS[:-1]
+                self._open_greedy(load, info, modes, n_bytes, occasions)
 
     def _open_transformers(self, say: Callable[[str], None]) -> None:
         try:
@@ -225,7 +235,7 @@ class Hall:
             n_bytes = 2 * self._base().parameters
             modes: dict[str, Decoding] = {"transformers, bfloat16": "left_to_right"}
             self._open_greedy(
-                lambda: TransformersModel(path, self._threads), info, modes, n_bytes, SLOW_CASES
+                lambda: TransformersModel(path, self._threads), info, modes, n_bytes, SLOW, SLOW_CASES
             )
 
     def _open_greedy(
@@ -234,6 +244,7 @@ class Hall:
         info: ModelInfo,
         modes: dict[str, Decoding],
         n_bytes: int,
+        occasions: tuple[Occasion, ...],
         most_cases: int | None = None,
     ) -> None:
         """One model, and a peer for each way it is decoded."""
@@ -245,7 +256,9 @@ class Hall:
         engines = {name: self._engine(denoiser, how) for name, how in modes.items()}
         warm_up(next(iter(engines.values())))
         taken = machine.resident_bytes() - before
-        self.present += [Peer(name, engine, n_bytes, taken, most_cases) for name, engine in engines.items()]
+        self.present += [
+            Peer(name, engine, n_bytes, taken, occasions, most_cases) for name, engine in engines.items()
+        ]
 
     @contextlib.contextmanager
     def _unless_impossible(self, name: str) -> Iterator[None]:

@@ -52,10 +52,23 @@ REWRITTEN = "canvas_denoiser.py"
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A request, and the row of the table that its figures belong to; None where it only prepares."""
+    """One request of an occasion.
+
+    Attributes:
+        row: of the table, that its figures belong to; None where it only prepares.
+        request: what is asked.
+        typed: what was typed since the step before.
+    """
 
     row: str | None
     request: Request
+    typed: str = ""
+
+    def after(self, answer: str) -> Request:
+        """The request if the step before was answered so; what is left of that is its draft."""
+        if isinstance(self.request, FillRequest) and self.typed and answer.startswith(self.typed):
+            return replace(self.request, draft=answer[len(self.typed) :])
+        return self.request
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,12 +78,10 @@ class Workload:
     Attributes:
         name: of the occasion.
         cases: each the steps of one occasion, asked in order with nothing cached at the first.
-        long: whether a peer that computes everything anew at every step would take minutes.
     """
 
     name: Occasion
     cases: tuple[tuple[Step, ...], ...]
-    long: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +127,7 @@ def workloads(occasions: Sequence[Occasion], n_lines: int, problems: Path | None
         "holes": lambda: evenly(list(_three_holes()), some),
         "rewrite": lambda: [_rewrite()],
     }
-    return [Workload(name, tuple(make()), name != "line") for name, make in made.items() if name in occasions]
+    return [Workload(name, tuple(make())) for name, make in made.items() if name in occasions]
 
 
 def evenly(items: Sequence[T], n: int) -> Sequence[T]:
@@ -130,11 +141,11 @@ def line_case(line: Line) -> tuple[Step, ...]:
         (line.prefix, None, line.suffix), language="python", single_line=True, max_tokens=MAX_TOKENS
     )
     indent = len(line.written) - len(line.written.lstrip())
-    typed = line.prefix + line.written[: indent + 1]
+    typed = line.written[: indent + 1]
     return (
         Step(COLD, ask),
         Step(AGAIN, ask),
-        Step(TYPED, replace(ask, segments=(typed, None, line.suffix))),
+        Step(TYPED, replace(ask, segments=(line.prefix + typed, None, line.suffix)), typed),
     )
 
 
