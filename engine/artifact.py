@@ -15,9 +15,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar, get_args
 
+from engine.cache import CacheShape
+from engine.commit import CommitRule, Order
+from engine.diffusion import FAMILIES, Attention, Diffusion, Noise, Placing
 from engine.encodings import Encoding, part_shapes
 from engine.errors import ArtifactError, IntegrityError
-from engine.schedule import DecodeRule
+from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import Progress, ProgressListener
 
 SCHEMA = 2
@@ -88,17 +91,21 @@ class Manifest:
     Attributes:
         directory: where it lies.
         name: model name.
-        family: kind of model; this version reads ``context-canvas``.
+        family: kind of model: ``context-canvas``, or one of ``engine.diffusion.FAMILIES``.
         quantization: encoding of its matrices.
         base_name, base_sha256: the base weights it is assembled from.
         adapter: the canvas adapter, None where there is none.
         tokenizer, weights: its files.
         graphs: file of each role, ``context`` and ``canvas`` (they may be one file).
         tensors: what lies where in the weights file.
-        special: ids of ``fim_prefix``, ``fim_suffix``, ``fim_middle``, and the list ``end``.
+        special: ids of ``fim_prefix``, ``fim_suffix``, ``fim_middle``, where the model has these markers.
+        end_ids: ids that end a fill.
         n_layers, n_kv_heads, head_dim, n_vocab, max_positions: sizes.
         canvas_slots: slots of a new canvas.
-        decode: how it is decoded by default.
+        decode: how it is decoded by default; of a diffusion checkpoint ``diffusion.rule`` says so.
+        diffusion: what kind of diffusion model it is; None for ``context-canvas``.
+        cache_shapes: heads and width of each array of keys and values.
+        window: how many tokens back the layers with a sliding window see; None where no layer has one.
     """
 
     directory: Path
@@ -121,6 +128,9 @@ class Manifest:
     max_positions: int
     canvas_slots: int
     decode: DecodeRule
+    diffusion: Diffusion | None
+    cache_shapes: tuple[CacheShape, ...]
+    window: int | None
 
     @property
     def files(self) -> tuple[FileEntry, ...]:
@@ -226,8 +236,9 @@ class _Reader:
                 "Export it again, or update Unmask.",
             )
         family = self._get(root, "family", str)
-        if family != FAMILY:
-            raise ArtifactError(f"{self._path} is of family {family!r}; this version reads {FAMILY!r}")
+        if family not in (FAMILY, *FAMILIES):
+            known = ", ".join((FAMILY, *FAMILIES))
+            raise ArtifactError(f"{self._path} is of family {family!r}; this version reads {known}")
         base = self._get(root, "base", dict)
         shape = self._get(root, "shape", dict)
         n_vocab = self._count(shape, "n_vocab")
@@ -235,6 +246,8 @@ class _Reader:
         weights = self._get(root, "weights", dict)
         graphs = self._get(root, "graphs", dict)
         entry = self._file(weights)
+        diffusion = None if family == FAMILY else self._diffusion(root, n_vocab)
+        marked = diffusion is None or diffusion.placing == "suffix_prefix"
         return Manifest(
             directory=self._path.parent,
             name=self._name(root, "name"),
@@ -249,7 +262,7 @@ class _Reader:
             tensors=tuple(self._tensor(item, entry.n_bytes) for item in self._get(weights, "tensors", list)),
             special={
                 key: self._id(self._get(special, key, int), key, n_vocab)
-                for key in ("fim_prefix", "fim_suffix", "fim_middle")
+                for key in (("fim_prefix", "fim_suffix", "fim_middle") if marked else ())
             },
             end_ids=frozenset(
                 self._id(self._typed(item, int, "special.end"), "end", n_vocab)
@@ -261,8 +274,91 @@ class _Reader:
             n_vocab=n_vocab,
             max_positions=self._count(shape, "max_positions"),
             canvas_slots=self._count(root, "canvas_slots"),
-            decode=self._rule(self._get(root, "decode", dict)),
+            decode=self._rule(self._get(root, "decode", dict)) if diffusion is None else LEFT_TO_RIGHT,
+            diffusion=diffusion,
+            cache_shapes=self._cache_shapes(shape),
+            window=None if shape.get("window") is None else self._count(shape, "window"),
         )
+
+    def _cache_shapes(self, shape: Mapping[str, Any]) -> tuple[CacheShape, ...]:
+        """Keys and values, layer by layer; layers may differ in what they keep."""
+        n_layers = self._count(shape, "n_layers")
+        if "layers" not in shape:
+            return ((self._count(shape, "n_kv_heads"), self._count(shape, "head_dim")),) * (2 * n_layers)
+        layers = [self._typed(item, dict, "shape.layers") for item in self._get(shape, "layers", list)]
+        if len(layers) != n_layers:
+            raise self._bad(f"shape.layers has {len(layers)} entries for {n_layers} layers")
+        sizes = [(self._count(layer, "n_kv_heads"), self._count(layer, "head_dim")) for layer in layers]
+        return tuple(size for size in sizes for _ in range(2))
+
+    def _diffusion(self, root: Mapping[str, Any], n_vocab: int) -> Diffusion:
+        data = self._get(root, "diffusion", dict)
+
+        def token(key: str) -> int | None:
+            return None if data.get(key) is None else self._id(self._get(data, key, int), key, n_vocab)
+
+        def tokens(key: str) -> tuple[int, ...]:
+            items = self._get(data, key, list)
+            return tuple(self._id(self._typed(item, int, f"diffusion.{key}"), key, n_vocab) for item in items)
+
+        kind = Diffusion(
+            attention=self._one_of(data, "attention", Attention),
+            shift=self._whole(data, "logit_shift", 0, 1),
+            noise=self._one_of(data, "noise", Noise),
+            placing=self._one_of(data, "placing", Placing),
+            mask=token("mask"),
+            expand=token("expand"),
+            delete=token("delete"),
+            opening=tokens("opening"),
+            closing=tokens("closing"),
+            block=self._whole(data, "block", 0, 4096),
+            window=self._whole(data, "window", 1, 4096),
+            rule=self._commit_rule(self._get(root, "decode", dict)),
+        )
+        if (kind.noise == "mask") != (kind.mask is not None):
+            raise self._bad(f"diffusion.mask is {kind.mask} with noise {kind.noise!r}")
+        if (kind.attention == "block_causal") != (kind.block > 0):
+            raise self._bad(f"diffusion.block is {kind.block} with attention {kind.attention!r}")
+        if kind.placing == "in_place" and kind.attention != "full":
+            raise self._bad(f"a canvas cannot stand in its place with attention {kind.attention!r}")
+        return kind
+
+    def _commit_rule(self, data: Mapping[str, Any]) -> CommitRule:
+        def number(key: str, most: float) -> float:
+            value = float(self._get(data, key, (int, float)))
+            if not 0 <= value <= most:
+                raise self._bad(f"decode.{key} is {value}")
+            return value
+
+        remask = data.get("remask")
+        if not isinstance(remask, bool):
+            raise self._bad("decode.remask is missing or neither true nor false")
+        return CommitRule(
+            order=self._one_of(data, "order", Order),
+            per_pass=self._whole(data, "per_pass", 1, 4096),
+            threshold=number("threshold", 2.0),
+            entropy_bound=number("entropy_bound", 100.0),
+            temperature=number("temperature", 100.0),
+            last_temperature=number("last_temperature", 100.0),
+            top_p=number("top_p", 1.0),
+            remask=remask,
+            sub_block=self._whole(data, "sub_block", 0, 4096),
+            passes=self._whole(data, "passes", 1, 4096),
+            settled_entropy=number("settled_entropy", 100.0),
+            refresh=self._whole(data, "refresh", 1, 4096),
+        )
+
+    def _one_of(self, data: Mapping[str, Any], key: str, kind: Any) -> Any:
+        value = self._get(data, key, str)
+        if value not in get_args(kind):
+            raise self._bad(f"{key} is {value!r} and none of {', '.join(get_args(kind))}")
+        return value
+
+    def _whole(self, data: Mapping[str, Any], key: str, least: int, most: int) -> int:
+        value: int = self._get(data, key, int)
+        if not least <= value <= most:
+            raise self._bad(f"{key} is {value}")
+        return value
 
     def _adapter(self, data: Mapping[str, Any]) -> AdapterEntry:
         transitions = self._file(self._get(data, "transitions", dict))

@@ -10,7 +10,7 @@ import hashlib
 import json
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -202,21 +202,34 @@ def tokenizer_json(reader: gguf.GGUFReader) -> bytes:
     tokens = list(_strings(reader.fields["tokenizer.ggml.tokens"]))
     types = [int(part[0]) for part in _parts(reader.fields["tokenizer.ggml.token_type"])]
     merges = [merge.split(" ") for merge in _strings(reader.fields["tokenizer.ggml.merges"])]
-    added = [i for i, token_type in enumerate(types) if token_type in (_CONTROL, _USER_DEFINED)]
-    special = set(added)
+    added = {i: tokens[i] for i, token_type in enumerate(types) if token_type in (_CONTROL, _USER_DEFINED)}
+    return bpe_tokenizer(kind, {token: i for i, token in enumerate(tokens) if i not in added}, merges, added)
+
+
+def bpe_tokenizer(
+    kind: str, vocab: Mapping[str, int], merges: Sequence[Sequence[str]], special: Mapping[int, str]
+) -> bytes:
+    """A byte-level BPE tokenizer in the format of the `tokenizers` library.
+
+    Args:
+        kind: how text is cut before it is merged, a key of ``_PRETOKENIZE``.
+        vocab: token to id, the special ones left out.
+        merges: pairs of tokens, the first to be merged first.
+        special: id to text of the tokens that stand for no text.
+    """
     data = {
         "version": "1.0",
         "added_tokens": [
             {
                 "id": i,
-                "content": tokens[i],
+                "content": content,
                 "single_word": False,
                 "lstrip": False,
                 "rstrip": False,
                 "normalized": False,
                 "special": True,
             }
-            for i in added
+            for i, content in special.items()
         ],
         "pre_tokenizer": {
             "type": "Sequence",
@@ -236,11 +249,7 @@ def tokenizer_json(reader: gguf.GGUFReader) -> bytes:
             "trim_offsets": False,
             "use_regex": False,
         },
-        "model": {
-            "type": "BPE",
-            "vocab": {token: i for i, token in enumerate(tokens) if i not in special},
-            "merges": merges,
-        },
+        "model": {"type": "BPE", "vocab": dict(vocab), "merges": [list(pair) for pair in merges]},
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 

@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+CacheShape = tuple[int, int]
+"""Heads of an array of keys or values, and the width of each."""
+
 BUCKET = 256
 """Buffers grow by this many tokens, so that the model sees few different shapes."""
 
@@ -34,6 +37,13 @@ class ContextCache:
         self.arrays: list[FloatArray] = [
             np.zeros((n_heads, BUCKET, head_dim), dtype=np.float32) for _ in range(n_arrays)
         ]
+
+    @classmethod
+    def of_shapes(cls, shapes: Sequence[CacheShape]) -> ContextCache:
+        """A cache whose arrays differ in heads and width."""
+        cache = cls(0, 0, 0)
+        cache.arrays = [np.zeros((heads, BUCKET, width), dtype=np.float32) for heads, width in shapes]
+        return cache
 
     @property
     def capacity(self) -> int:
@@ -65,8 +75,7 @@ class ContextCache:
 
     def fork(self, n_tokens: int) -> ContextCache:
         """A copy of the first ``n_tokens``."""
-        n_heads, _, head_dim = self.arrays[0].shape
-        copy = ContextCache(len(self.arrays), n_heads, head_dim)
+        copy = ContextCache.of_shapes([(array.shape[0], array.shape[2]) for array in self.arrays])
         copy.append(self.ids[:n_tokens], [array[:, :n_tokens] for array in self.arrays])
         return copy
 
@@ -94,9 +103,16 @@ class CachePool:
     """
 
     def __init__(self, n_arrays: int, n_heads: int, head_dim: int, max_bytes: int) -> None:
-        self._shape = (n_arrays, n_heads, head_dim)
+        self._shapes: Sequence[CacheShape] = [(n_heads, head_dim)] * n_arrays
         self._max_bytes = max_bytes
         self._caches: list[ContextCache] = []
+
+    @classmethod
+    def of_shapes(cls, shapes: Sequence[CacheShape], max_bytes: int) -> CachePool:
+        """A pool of caches whose arrays differ in heads and width."""
+        pool = cls(0, 0, 0, max_bytes)
+        pool._shapes = shapes
+        return pool
 
     def __len__(self) -> int:
         return len(self._caches)
@@ -109,7 +125,7 @@ class CachePool:
         best = max(self._caches, key=lambda cache: cache.common(ids), default=None)
         common = min(best.common(ids), len(ids) - 1) if best is not None else 0
         if best is None or common < BUCKET // 8:
-            best = ContextCache(*self._shape)
+            best = ContextCache.of_shapes(self._shapes)
         elif common < len(best.ids) * MIN_SHARE_KEPT:
             best = best.fork(common)
         else:

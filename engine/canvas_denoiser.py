@@ -17,7 +17,15 @@ import numpy as np
 from engine.artifact import Manifest
 from engine.cache import CachePool, ContextCache, FloatArray
 from engine.canvas import Canvas
-from engine.denoiser import TOP, Encoded, Prediction, Provider, Reading, SpecialTokens
+from engine.denoiser import (
+    Encoded,
+    Prediction,
+    Provider,
+    Reading,
+    SpecialTokens,
+    log_probs_of,
+    reading_of,
+)
 from engine.draft import Draft
 from engine.rows import Rows
 from engine.transitions import Transitions
@@ -135,7 +143,7 @@ class CanvasDenoiser:
             wanted = range(max(n_context - 1 - first, 0), len(piece))
             logits, new = self._model.forward(self._cache, Rows.causal(piece), wanted)
             self._cache.append(piece, new)
-            parts.append(_reading(logits, [ids[first + row + 1] for row in wanted]))
+            parts.append(reading_of(logits, [ids[first + row + 1] for row in wanted], 1, len(wanted)))
         return Reading(
             np.concatenate([part.log_probs for part in parts]),
             np.concatenate([part.top_tokens for part in parts]),
@@ -159,7 +167,7 @@ class CanvasDenoiser:
         scores, at = [], 1
         for branch in branches:
             own = np.concatenate([logits[:1], logits[at : at + len(branch) - 1]])
-            scores.append(_log_probs(own, branch))
+            scores.append(log_probs_of(own, branch))
             at += len(branch) - 1
         return scores
 
@@ -181,27 +189,3 @@ class CanvasDenoiser:
             self._cache.append(piece, new)
             forwards += 1
         return forwards
-
-
-def _reading(logits: FloatArray, tokens: Sequence[int]) -> Reading:
-    """What rows of logits ``[n, n_vocab]`` say of tokens ``[n]``."""
-    norm = _norms(logits)
-    top = np.argpartition(logits, -TOP, axis=-1)[:, -TOP:]
-    values = np.take_along_axis(logits, top, axis=-1)
-    order = np.argsort(-values, axis=-1, kind="stable")
-    top, values = np.take_along_axis(top, order, axis=-1), np.take_along_axis(values, order, axis=-1)
-    own = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
-    return Reading(own - norm, top.astype(np.int64), values - norm[:, None], 1, len(logits))
-
-
-def _log_probs(logits: FloatArray, tokens: Sequence[int]) -> FloatArray:
-    """Of tokens ``[n]``, by rows of logits ``[n, n_vocab]``."""
-    own: FloatArray = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
-    return own - _norms(logits)
-
-
-def _norms(logits: FloatArray) -> FloatArray:
-    """The logarithm of what each row's exponentials add up to ``[n]``."""
-    highest = logits.max(axis=-1, initial=-np.inf)
-    norms: FloatArray = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=-1))
-    return norms

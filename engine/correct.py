@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from engine.denoiser import Denoiser
+from engine.denoiser import Reader
 from engine.types import CancelToken
 
 
@@ -34,7 +34,7 @@ class CorrectionRule:
 
 
 def correct(
-    denoiser: Denoiser, canvas: Sequence[int], tail: Sequence[int], rule: CorrectionRule, cancel: CancelToken
+    denoiser: Reader, canvas: Sequence[int], tail: Sequence[int], rule: CorrectionRule, cancel: CancelToken
 ) -> list[int]:
     """Correct a canvas right after the denoiser's current context.
 
@@ -67,7 +67,7 @@ def correct(
 
 
 def _better_token(
-    denoiser: Denoiser,
+    denoiser: Reader,
     tokens: Sequence[int],
     slot: int,
     candidates: Sequence[int],

@@ -184,7 +184,9 @@ class _Settling:
         """
         draft, node = self.canvas.draft, SETTLED
         while True:
-            allowed = self._allowed(prediction.logits[node - SETTLED])
+            allowed = allowed_next(
+                prediction.logits[node - SETTLED], self.canvas.settled, self._codec, self._task
+            )
             if node >= draft.n_run and is_close(allowed):
                 return None
             (best,), (confidence,) = best_tokens(allowed[None])
@@ -197,7 +199,7 @@ class _Settling:
                 if draft.tokens[followed] != token:
                     token = draft.tokens[followed]
                     (probable,) = chances_of(allowed, [token])
-            self._doubts += _doubts(allowed, len(self.canvas.settled), token)
+            self._doubts += doubts_of(allowed, len(self.canvas.settled), token)
             self._settle(token, probable)
             if self.stopped is not None or not standing:
                 return node - SETTLED
@@ -288,22 +290,25 @@ class _Settling:
     def _room(self) -> int:
         """How many more tokens may be settled."""
         settled = self.canvas.settled
-        healed = _n_heal_tokens(settled, self._codec, self._task.heal)
+        healed = n_heal_tokens(settled, self._codec, self._task.heal)
         return self._task.max_tokens - (len(settled) - healed)
 
-    def _allowed(self, logits: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """One row of the base's logits, with what may not stand at this place ruled out."""
-        heal, said = self._task.heal, self._codec.decode_bytes(self.canvas.settled)
-        missing = heal[len(said) :]
-        if missing:
-            logits = hold_to(logits, self._codec.continuing(missing))
-        if not said[len(heal) :].strip():
-            for avoided in self._task.avoid:
-                logits = prefer_others(logits, avoided.tokens, avoided.alternative)
-        return logits
+
+def allowed_next(
+    logits: npt.NDArray[np.float32], settled: Sequence[int], codec: TokenCodec, task: Task
+) -> npt.NDArray[np.float32]:
+    """One row of logits for the slot behind the settled tokens, with what may not stand there ruled out."""
+    said = codec.decode_bytes(settled)
+    missing = task.heal[len(said) :]
+    if missing:
+        logits = hold_to(logits, codec.continuing(missing))
+    if not said[len(task.heal) :].strip():
+        for avoided in task.avoid:
+            logits = prefer_others(logits, avoided.tokens, avoided.alternative)
+    return logits
 
 
-def _doubts(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Doubt]:
+def doubts_of(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Doubt]:
     """The likeliest other tokens of a slot, from the base's logits for it ``[n_vocab]``."""
     others = logits - logits[settled]
     others[settled] = -np.inf
@@ -316,7 +321,7 @@ def _doubts(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Do
     ]
 
 
-def _n_heal_tokens(tokens: list[int], codec: TokenCodec, heal: bytes) -> int:
+def n_heal_tokens(tokens: Sequence[int], codec: TokenCodec, heal: bytes) -> int:
     """Number of leading tokens that lie within the healed piece entirely."""
     n_tokens = n_bytes = 0
     for token in tokens:

@@ -1,8 +1,9 @@
-"""The seam between the denoising loop and a model.
+"""The seam between the denoising loops and a model.
 
-A denoiser holds one context at a time, scores what a canvas behind it proposes, and drafts what could
-follow. What kind of model answers (the base alone, the base with a canvas adapter, a fake) is not known
-here.
+A denoiser holds one context at a time. One kind scores what a canvas behind it proposes and drafts what
+could follow (``Denoiser``); another scores every slot of a canvas in one pass (``SlotDenoiser``). What kind
+of model answers (the base alone, the base with a canvas adapter, an open diffusion checkpoint, a fake) is
+not known here.
 """
 
 from __future__ import annotations
@@ -15,9 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.canvas import Canvas
+from engine.commit import CommitRule
+from engine.diffusion import Diffusion
 from engine.draft import Draft
 from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
+
+FloatArray = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +46,22 @@ class SpecialTokens:
     fim_suffix: int
     fim_middle: int
     end: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTokens:
+    """What stands around a text for models that know no infilling markers.
+
+    Attributes:
+        opening, closing: ids before and behind the text.
+        end: ids that end a fill.
+        sees_suffix: whether the canvas stands between prefix and suffix, or behind the prefix alone.
+    """
+
+    opening: tuple[int, ...]
+    closing: tuple[int, ...]
+    end: frozenset[int]
+    sees_suffix: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +92,8 @@ class Prediction:
         rows: rows computed in them, rows of the context left out.
     """
 
-    logits: npt.NDArray[np.float32]
-    drafts: tuple[npt.NDArray[np.float32], ...]
+    logits: FloatArray
+    drafts: tuple[FloatArray, ...]
     forwards: int
     rows: int
 
@@ -89,9 +110,9 @@ class Reading:
         rows: rows computed in them, those of the context left out.
     """
 
-    log_probs: npt.NDArray[np.float32]
+    log_probs: FloatArray
     top_tokens: npt.NDArray[np.int64]
-    top_log_probs: npt.NDArray[np.float32]
+    top_log_probs: FloatArray
     forwards: int
     rows: int
 
@@ -100,59 +121,46 @@ TOP = 6
 """How many of the most probable tokens a reading tells."""
 
 
-class Denoiser(Protocol):
-    """A model that fills canvases. One thread at a time."""
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What one pass says of every slot of a canvas.
+
+    Attributes:
+        logits: ``[n_slots, n_vocab]``, float32.
+        forwards: passes it took.
+        rows: rows computed in them, those of the context left out where it was cached.
+    """
+
+    logits: FloatArray
+    forwards: int
+    rows: int
+
+
+class Reader(Protocol):
+    """A model that holds a context and can say how likely a text behind it is. One thread at a time."""
 
     @property
     def info(self) -> ModelInfo:
         """What is loaded."""
 
     @property
-    def special(self) -> SpecialTokens:
+    def special(self) -> SpecialTokens | PlainTokens:
         """The ids the layout needs."""
 
-    @property
-    def rule(self) -> DecodeRule:
-        """How this model is decoded by default."""
-
-    @property
-    def canvas_slots(self) -> int:
-        """Slots a new canvas has; a canvas that does not end is extended by as many."""
-
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
-        """Make a context (token ids, at least one) the current one, reusing what is cached.
+        """Make a context the current one, reusing what is cached.
+
+        Args:
+            context: token ids, at least one. One ``MASKED`` among them is where the canvas stands; without
+                one it stands behind them.
+            cancel: polled between two passes.
 
         Raises:
             Cancelled: between two passes, if asked to stop.
         """
 
-    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
-        """Verify what a canvas right after the current context proposes, and draft what follows.
-
-        Args:
-            canvas: its settled tokens only ever grow while a context is the current one.
-            masks: behind the settled tokens and behind each node of the draft, how many slots to draft after
-                the next one ``[k + 1]``; all 0 where the model cannot draft.
-            cancel: polled before every pass.
-
-        Raises:
-            Cancelled: before a pass, if asked to stop.
-        """
-
-    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
-        """What drafted slots behind the settled tokens of a canvas speak for.
-
-        Args:
-            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``.
-            settled: the tokens before them, the context left out.
-            worth: how likely a branch beside the run must be to stand.
-
-        Returns:
-            a run of ``n`` tokens, and the branches of that worth.
-        """
-
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
-        """Score the tokens of a finished canvas, at least one, right after the current context.
+        """Score the tokens of a finished canvas, at least one, in the current context.
 
         Raises:
             Cancelled: before a pass, if asked to stop.
@@ -160,8 +168,8 @@ class Denoiser(Protocol):
 
     def compare(
         self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
-    ) -> list[npt.NDArray[np.float32]]:
-        """Score several ways to go on after the current context and some tokens of a canvas.
+    ) -> list[FloatArray]:
+        """Score several ways to go on in the current context behind some tokens of a canvas.
 
         Args:
             before: the tokens that all of them follow.
@@ -180,3 +188,132 @@ class Denoiser(Protocol):
 
     def close(self) -> None:
         """Release the model; nothing else may be called afterwards."""
+
+
+class Denoiser(Reader, Protocol):
+    """A model that verifies and drafts: canvases are filled from left to right."""
+
+    @property
+    def special(self) -> SpecialTokens:
+        """The ids the layout needs."""
+
+    @property
+    def rule(self) -> DecodeRule:
+        """How this model is decoded by default."""
+
+    @property
+    def canvas_slots(self) -> int:
+        """Slots a new canvas has; a canvas that does not end is extended by as many."""
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        """Verify what a canvas right after the current context proposes, and draft what follows.
+
+        Args:
+            canvas: its settled tokens only ever grow while a context is the current one.
+            masks: behind the settled tokens and behind each node of the draft, how many slots to draft after
+                the next one ``[k + 1]``; all 0 where the model cannot draft.
+            cancel: polled before every pass.
+
+        Raises:
+            Cancelled: before a pass, if asked to stop.
+        """
+
+    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
+        """What drafted slots behind the settled tokens of a canvas speak for.
+
+        Args:
+            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``.
+            settled: the tokens before them, the context left out.
+            worth: how likely a branch beside the run must be to stand.
+
+        Returns:
+            a run of ``n`` tokens, and the branches of that worth.
+        """
+
+
+class SlotDenoiser(Reader, Protocol):
+    """A model that scores all slots at once: canvases are filled in any order, a window at a time.
+
+    Attributes:
+        length: slots of the canvas in the current context, once that is known; None after ``encode``.
+    """
+
+    length: int | None
+
+    @property
+    def rule(self) -> CommitRule:
+        """How this model is decoded by default."""
+
+    @property
+    def diffusion(self) -> Diffusion:
+        """What kind of model it is."""
+
+    def windows(self, n_settled: int, room: int) -> tuple[int, ...]:
+        """How many slots the next window may have, shortest first; of several, the best must be searched.
+
+        Args:
+            n_settled: tokens of the canvas before it.
+            room: how many more are allowed, at least one; a model with blocks may go beyond.
+        """
+
+    def offset(self, n_settled: int) -> int:
+        """Where in the whole text the slot behind so many tokens of the canvas stands, in tokens."""
+
+    def ends_with_window(self) -> bool:
+        """Whether text follows the canvas, so that it ends with its first window."""
+
+    def foregone(self, settled: Sequence[int], cancel: CancelToken) -> Scores | None:
+        """What the text before a window says of its first slot whatever stands in the others, if it does.
+
+        Raises:
+            Cancelled: before a pass, if asked to stop.
+        """
+
+    def score(
+        self,
+        settled: Sequence[int],
+        slots: npt.NDArray[np.int64],
+        cancel: CancelToken,
+        *,
+        fresh: bool = True,
+        previous: FloatArray | None = None,
+    ) -> Scores:
+        """Score every slot of a window.
+
+        Args:
+            settled: tokens of the canvas before it.
+            slots: what stands in the window, ``MASKED`` where nothing does ``[n_slots]``.
+            cancel: polled before every pass.
+            fresh: whether all is to be computed anew; else approximate caches may serve.
+            previous: logits of the pass before, for models that look at them ``[n_slots, n_vocab]``.
+
+        Raises:
+            Cancelled: before a pass, if asked to stop.
+        """
+
+
+AnyDenoiser = Denoiser | SlotDenoiser
+
+
+def reading_of(logits: FloatArray, tokens: Sequence[int], forwards: int, rows: int) -> Reading:
+    """What rows of logits ``[n, n_vocab]`` say of tokens ``[n]``, and the work they took."""
+    norm = _norms(logits)
+    top = np.argpartition(logits, -TOP, axis=-1)[:, -TOP:]
+    values = np.take_along_axis(logits, top, axis=-1)
+    order = np.argsort(-values, axis=-1, kind="stable")
+    top, values = np.take_along_axis(top, order, axis=-1), np.take_along_axis(values, order, axis=-1)
+    own = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
+    return Reading(own - norm, top.astype(np.int64), values - norm[:, None], forwards, rows)
+
+
+def log_probs_of(logits: FloatArray, tokens: Sequence[int]) -> FloatArray:
+    """Of tokens ``[n]``, by rows of logits ``[n, n_vocab]``."""
+    own: FloatArray = logits[np.arange(len(logits)), np.asarray(tokens, dtype=np.int64)]
+    return own - _norms(logits)
+
+
+def _norms(logits: FloatArray) -> FloatArray:
+    """The logarithm of what each row's exponentials add up to ``[n]``."""
+    highest = logits.max(axis=-1, initial=-np.inf)
+    norms: FloatArray = highest + np.log(np.exp(logits - highest[:, None]).sum(axis=-1))
+    return norms

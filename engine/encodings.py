@@ -3,6 +3,7 @@
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
 ``d8`` is that of `com.microsoft.DynamicQuantizeMatMul`: int8, transposed, one scale per output.
+``f16`` halves the file; it is computed in float32.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """
 
@@ -14,7 +15,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Encoding = Literal["f32", "q8", "q4", "d8"]
+Encoding = Literal["f32", "f16", "q8", "q4", "d8"]
 
 BLOCK = 32
 
@@ -33,8 +34,8 @@ def encode(matrix: FloatArray, encoding: Encoding) -> dict[str, npt.NDArray[np.g
 
 def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[tuple[int, ...], str]]:
     """Shape and numpy type of each stored part of a tensor of this shape."""
-    if encoding == "f32":
-        return {"data": (shape, "float32")}
+    if encoding in ("f32", "f16"):
+        return {"data": (shape, "float32" if encoding == "f32" else "float16")}
     n_rows, n_columns = shape
     if encoding == "d8":
         return {"codes": ((n_columns, n_rows), "int8"), "scales": ((n_rows,), "float32")}
@@ -44,7 +45,7 @@ def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[t
 
 def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> FloatArray:
     """The float32 values that stored parts stand for."""
-    if encoding == "f32":
+    if encoding in ("f32", "f16"):
         return parts["data"].astype(np.float32)
     if encoding == "d8":
         return parts["codes"].T.astype(np.float32) * np.asarray(parts["scales"], dtype=np.float32)[:, None]
@@ -58,6 +59,10 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
 
 def _f32(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     return {"data": np.ascontiguousarray(matrix, dtype="<f4")}
+
+
+def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    return {"data": np.ascontiguousarray(matrix, dtype="<f2")}
 
 
 def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
@@ -95,6 +100,7 @@ def _divisor(scales: FloatArray) -> FloatArray:
 
 _ENCODERS: dict[Encoding, Callable[[FloatArray], dict[str, npt.NDArray[np.generic]]]] = {
     "f32": _f32,
+    "f16": _f16,
     "q8": _q8,
     "q4": _q4,
     "d8": _d8,

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from engine import editing, languages
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.correct import CorrectionRule, correct
-from engine.denoiser import Denoiser
+from engine.denoiser import AnyDenoiser
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
 from engine.filler import EARLY, Filled, Filler, Hole, Limits
@@ -49,7 +49,7 @@ class Engine:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: AnyDenoiser,
         codec: TokenCodec,
         context_tokens: int,
         decoding: Decoding = "parallel",
@@ -199,7 +199,7 @@ def open_denoiser(
     *,
     progress: ProgressListener | None = None,
     cancel: CancelToken | None = None,
-) -> tuple[Denoiser, TokenCodec]:
+) -> tuple[AnyDenoiser, TokenCodec]:
     """The model of ``open_engine`` without an engine around it; several engines may share one.
 
     Raises:

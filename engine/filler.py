@@ -14,15 +14,16 @@ import numpy as np
 
 from engine import accept, regions
 from engine.canvas import MASKED, Canvas
-from engine.denoise import Avoided, Denoised, Task, denoise
-from engine.denoiser import Denoiser
+from engine.commit import CommitRule
+from engine.decode import AnyRule, decode
+from engine.denoise import Avoided, Denoised, Task
+from engine.denoiser import AnyDenoiser
 from engine.ending import cut_at_end
 from engine.faults import Blame, Faults
 from engine.languages import Language
 from engine.layout import Layout, lay_out
 from engine.lookup import Hint
 from engine.revise import Start, others, revise
-from engine.schedule import DecodeRule
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Related, Work
@@ -35,6 +36,9 @@ STAND_IN = "..."
 
 TRIES, AUTOMATIC_TRIES = 8, 2
 """How often a fill with faults is tried anew: one that was asked for, and one that only typing asked for."""
+
+SLOT_TRIES = 2
+"""The same for a model that fills slots in any order: a try costs it a pass for every slot of the canvas."""
 
 OTHER_TRIES = 3
 """How many starts are tried for each alternative that is wanted."""
@@ -128,10 +132,10 @@ class Filler:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: AnyDenoiser,
         codec: TokenCodec,
         context_tokens: int,
-        rule: DecodeRule,
+        rule: AnyRule,
         *,
         revises: bool,
     ) -> None:
@@ -181,7 +185,7 @@ class Filler:
 
         def attempt(start: Start) -> _Attempt:
             nonlocal work
-            denoised = denoise(
+            denoised = decode(
                 self._denoiser,
                 self._codec,
                 replace(task, start=start),
@@ -198,6 +202,8 @@ class Filler:
         made = attempt(())
         if self._revises and self._doubtful(request, language, hole, made):
             tries = AUTOMATIC_TRIES if request.automatic else TRIES
+            if isinstance(self._rule, CommitRule):
+                tries = min(tries, SLOT_TRIES)
             made = revise(made, attempt, tries=tries, go_on=lambda: not limits.deadline.passed)
         refusal = accept.judge(
             prefix,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine.denoiser import Denoiser
+from engine.denoiser import Reader
 from engine.faults import Faults, faults_of
 from engine.filler import Filled, Filler, Hole, Limits
 from engine.languages import Language
@@ -48,7 +48,7 @@ class Joint:
         codec: its tokenizer.
     """
 
-    def __init__(self, filler: Filler, denoiser: Denoiser, codec: TokenCodec) -> None:
+    def __init__(self, filler: Filler, denoiser: Reader, codec: TokenCodec) -> None:
         self._filler, self._denoiser, self._codec = filler, denoiser, codec
 
     def fill_again(

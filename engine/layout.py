@@ -1,7 +1,8 @@
-"""Text around a hole to the context a model sees: suffix first, then prefix, within a budget.
+"""Text around a hole to the context a model sees, within a budget: suffix first, then prefix.
 
 The canvas follows the prefix directly, so typing only ever appends to the context and everything
-before it stays cached. Where the file does not fit, the window starts at a line that stays the same
+before it stays cached. Models without infilling markers have the text as it stands, with the canvas in its
+place, or the prefix alone. Where the file does not fit, the window starts at a line that stays the same
 while the user types, preceded by the landmarks (imports, enclosing signatures) that fell out of it.
 Knows nothing of models; which lines are landmarks is asked of the caller.
 """
@@ -11,7 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from engine.denoiser import SpecialTokens
+from engine.canvas import MASKED
+from engine.denoiser import PlainTokens, SpecialTokens
 from engine.tokens import TokenCodec
 from engine.types import Related, Span
 
@@ -34,7 +36,7 @@ class Layout:
     """What to encode for one hole.
 
     Attributes:
-        context: token ids, markers included.
+        context: token ids, markers included; ``MASKED`` where the canvas stands, else it follows.
         heal: bytes of the unfinished piece before the hole; the canvas must begin with them.
         truncated: whether parts of the text were left out.
     """
@@ -48,7 +50,7 @@ def lay_out(
     prefix: str,
     suffix: str,
     codec: TokenCodec,
-    special: SpecialTokens,
+    special: SpecialTokens | PlainTokens,
     *,
     budget_tokens: int,
     heal: bool,
@@ -62,7 +64,7 @@ def lay_out(
         prefix: everything before the hole.
         suffix: everything after it.
         codec: the model's tokenizer.
-        special: the model's infilling markers.
+        special: the model's infilling markers, or what it has in their place.
         budget_tokens: the most tokens the context may have.
         heal: whether the unfinished piece at the end of the prefix moves into the canvas.
         landmarks: spans of ``prefix`` worth keeping, in order; asked only if the prefix does not fit.
@@ -72,7 +74,8 @@ def lay_out(
     budget = max(budget_tokens - 3, 8)
     related_ids = _related_ids(related, codec, min(related_tokens, int(budget * MAX_RELATED_SHARE)))
     budget -= len(related_ids)
-    suffix_budget = int(budget * SUFFIX_SHARE)
+    seen = isinstance(special, SpecialTokens) or special.sees_suffix
+    suffix_budget = int(budget * SUFFIX_SHARE) if seen else 0
     suffix_head = suffix[: suffix_budget * MAX_CHARS_PER_TOKEN]
     suffix_ids = codec.encode(suffix_head)
     suffix_cut = len(suffix_ids) > suffix_budget or len(suffix_head) < len(suffix)
@@ -80,9 +83,21 @@ def lay_out(
 
     kept, piece = codec.split_for_healing(prefix) if heal else (prefix, "")
     prefix_ids, prefix_cut = _prefix_ids(kept, codec, budget - len(suffix_ids), landmarks)
-    hole = [special.fim_prefix, special.fim_suffix, *suffix_ids, special.fim_middle, *prefix_ids]
-    context = [*related_ids, *hole]
-    return Layout(context, piece.encode("utf-8"), suffix_cut or prefix_cut)
+    truncated = suffix_cut or prefix_cut
+    if isinstance(special, SpecialTokens):
+        context = [
+            *related_ids,
+            special.fim_prefix,
+            special.fim_suffix,
+            *suffix_ids,
+            special.fim_middle,
+            *prefix_ids,
+        ]
+    elif special.sees_suffix:
+        context = [*special.opening, *related_ids, *prefix_ids, MASKED, *suffix_ids, *special.closing]
+    else:
+        context = [*special.opening, *related_ids, *prefix_ids]
+    return Layout(context or codec.encode("\n"), piece.encode("utf-8"), truncated)
 
 
 def _related_ids(related: Sequence[Related], codec: TokenCodec, budget: int) -> list[int]:

@@ -9,8 +9,10 @@ from engine.artifact import MANIFEST_FILE, Manifest, verify
 from engine.assemble import artifact_path, build_artifact, packaged_manifest
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
+from engine.denoiser import AnyDenoiser
 from engine.errors import ArtifactError
 from engine.runtime import OnnxModel
+from engine.slot_denoiser import DiffusionDenoiser
 from engine.store import ModelStore
 from engine.tokens import TokenCodec
 from engine.transitions import Transitions
@@ -19,7 +21,7 @@ from engine.types import CancelToken, ProgressListener
 
 def load_denoiser(
     config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
-) -> tuple[CanvasDenoiser, TokenCodec]:
+) -> tuple[AnyDenoiser, TokenCodec]:
     """Load the model a configuration names.
 
     Raises:
@@ -31,9 +33,12 @@ def load_denoiser(
     manifest = verify(directory, progress=progress)
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     _check_vocabulary(manifest, codec)
+    codec.widen(manifest.n_vocab)
     codec.prepare()
     transitions = _transitions(manifest)
     model = OnnxModel(manifest, config.device, config.threads)
+    if manifest.diffusion is not None:
+        return DiffusionDenoiser(model, config.cache_mb << 20), codec
     return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
 
 

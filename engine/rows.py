@@ -89,3 +89,20 @@ class Rows:
                 parents.append(len(tokens) - 1 if place else len(ids) - 1)
                 tokens.append(token)
         return cls.drafting(tokens, [], parents)
+
+    @classmethod
+    def together(cls, ids: Sequence[int], offsets: IntArray | None = None, *, gated: bool = False) -> Rows:
+        """Rows that all see one another, at given positions or one after the other."""
+        n_rows = len(ids)
+        places = np.arange(n_rows) if offsets is None else offsets
+        sees = np.ones((n_rows, n_rows), dtype=np.bool_)
+        return cls(np.array(ids, dtype=np.int64), places, sees, np.full(n_rows, gated))
+
+    @classmethod
+    def in_blocks(cls, ids: Sequence[int], block: int) -> Rows:
+        """Rows from the start of a block on, each seeing its own block and the ones before it."""
+        numbers = np.arange(len(ids)) // block
+        sees = numbers[:, None] >= numbers[None, :]
+        return cls(
+            np.array(ids, dtype=np.int64), np.arange(len(ids)), sees, np.zeros(len(ids), dtype=np.bool_)
+        )

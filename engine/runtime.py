@@ -112,7 +112,12 @@ class OnnxModel:
         self._bound: tuple[list[FloatArray], ort.IOBinding] = ([], self._session.io_binding())
 
     def forward(
-        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+        self,
+        cache: ContextCache,
+        rows: Rows,
+        wanted: Sequence[int],
+        *,
+        previous: FloatArray | None = None,
     ) -> tuple[FloatArray, list[FloatArray]]:
         """One pass over rows that follow a cache.
 
@@ -121,6 +126,8 @@ class OnnxModel:
                 written over.
             rows: the new rows, ``n_new`` of them; none may be gated where the model has no adapter.
             wanted: which rows' logits are wanted.
+            previous: for models that look at them, the logits that the pass before gave for each row
+                ``[n_new, n_vocab]``; None in the first pass.
 
         Returns:
             logits ``[len(wanted), n_vocab]``, and the new cache entries, one ``[n_heads, n_new, head_dim]``
@@ -145,6 +152,15 @@ class OnnxModel:
             inputs["canvas_rows"] = np.flatnonzero(rows.gated)[:, None]
         if "gate" in self._inputs:
             inputs["gate"] = rows.gated.astype(np.float32)[:, None]
+        if "near_bias" in self._inputs:
+            assert self.manifest.window is not None
+            near = self.manifest.window
+            inputs["near_bias"] = visibility(n_past, cache.capacity, rows.sees, near, rows.gated)
+        if "previous" in self._inputs:
+            n_conditioned = 0 if previous is None else len(rows)
+            inputs["conditioned"] = np.full((len(rows), 1), float(n_conditioned > 0), dtype=np.float32)
+            blank = np.zeros((len(rows), self.manifest.n_vocab), dtype=np.float32)
+            inputs["previous"] = blank if previous is None else previous
         try:
             if self._in_place:
                 logits = self._run_in_place(cache, inputs, len(wanted))
@@ -196,13 +212,22 @@ def places(n_heads: int, n_past: int, n_new: int) -> IntArray:
     return where
 
 
-def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> FloatArray:
+def visibility(
+    n_past: int,
+    capacity: int,
+    sees: npt.NDArray[np.bool_],
+    near: int | None = None,
+    gated: npt.NDArray[np.bool_] | None = None,
+) -> FloatArray:
     """What is added to the attention scores: 0 where row s sees column t, minus infinity elsewhere.
 
     Args:
         n_past: tokens in the cache; every row sees all of them. The new rows' columns follow.
         capacity: columns of the cache's buffer.
         sees: what the new rows see of one another ``[n_new, n_new]``.
+        near: how many tokens back a row sees, itself counted; None for all. A gated row sees its canvas and,
+            as its canvas starts where the cache ends, ``near - 1`` tokens of the cache.
+        gated: which rows are of a canvas ``[n_new]``.
 
     Returns:
         ``[n_new, capacity]``.
@@ -211,6 +236,11 @@ def visibility(n_past: int, capacity: int, sees: npt.NDArray[np.bool_]) -> Float
     bias = np.full((n_new, capacity), INVISIBLE, dtype=np.float32)
     bias[:, :n_past] = 0.0
     bias[:, n_past : n_past + n_new][sees] = 0.0
+    if near is not None:
+        own = (
+            n_past + np.arange(n_new) if gated is None else np.where(gated, n_past, n_past + np.arange(n_new))
+        )
+        bias[np.arange(capacity)[None, :] <= (own - near)[:, None]] = INVISIBLE
     return bias
 
 

@@ -1,10 +1,12 @@
 """Text to token ids and back, byte for byte, and which tokens may continue a half-typed one.
 
-Works on byte-level BPE vocabularies (`tokenizers`). Knows nothing of prompts, caches or models.
+Works on byte-level BPE vocabularies, and on those that write spaces as ``▁`` (`tokenizers`). Knows nothing of
+prompts, caches or models.
 """
 
 from __future__ import annotations
 
+import re
 from bisect import bisect_left
 from collections.abc import Sequence
 from functools import cached_property
@@ -36,12 +38,17 @@ class TokenCodec:
     """
 
     def __init__(self, tokenizer: Tokenizer, *, heals: bool = True) -> None:
-        self._heals = heals
+        self._is_byte_level = (
+            tokenizer.decoder is None or b"ByteFallback" not in tokenizer.decoder.__getstate__()
+        )
+        self._heals = heals and self._is_byte_level
         tokenizer.encode_special_tokens = True
         tokenizer.no_padding()
         tokenizer.no_truncation()
         self._tokenizer = tokenizer
-        self.n_vocab: int = tokenizer.get_vocab_size(with_added_tokens=True)
+        added = [int(i) + 1 for i in tokenizer.get_added_tokens_decoder()]  # there may be a gap before them
+        self.n_vocab: int = max(tokenizer.get_vocab_size(with_added_tokens=True), *added, 0)
+        self._n_ids = self.n_vocab
 
     @classmethod
     def from_file(cls, path: Path) -> TokenCodec:
@@ -51,10 +58,25 @@ class TokenCodec:
             ArtifactError: the file is not a tokenizer.
         """
         try:
-            return cls(Tokenizer.from_str(path.read_text(encoding="utf-8")))
+            data = path.read_bytes()
+        except OSError as error:
+            raise ArtifactError(
+                f"{path.name} cannot be read ({error})", "Run `unmask models pull` again."
+            ) from error
+        return cls.from_bytes(data, path.name)
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "tokenizer.json") -> TokenCodec:
+        """Take the bytes of a ``tokenizer.json``.
+
+        Raises:
+            ArtifactError: they are not a tokenizer.
+        """
+        try:
+            return cls(Tokenizer.from_str(data.decode("utf-8")))
         except Exception as error:  # the library raises bare Exception
             raise ArtifactError(
-                f"{path.name} is not a tokenizer ({error})", "Run `unmask models pull` again."
+                f"{name} is not a tokenizer ({error})", "Run `unmask models pull` again."
             ) from error
 
     @classmethod
@@ -66,6 +88,10 @@ class TokenCodec:
         tokenizer.decoder = decoders.ByteLevel()
         tokenizer.add_special_tokens([AddedToken(token, special=True) for token in special_tokens])
         return cls(tokenizer, heals=False)
+
+    def widen(self, n_ids: int) -> None:
+        """Take ids beyond the vocabulary, up to a model's padded embedding; they stand for no text."""
+        self._n_ids = max(n_ids, self.n_vocab)
 
     def prepare(self) -> None:
         """Build the tables that healing and stopping look things up in (some 0.5 s for 150,000 tokens).
@@ -107,9 +133,14 @@ class TokenCodec:
         """Bytes of every token by id; empty for special and unused ids."""
         alphabet = byte_alphabet()
         special = {int(i) for i in self._tokenizer.get_added_tokens_decoder()}
-        table = [b""] * self.n_vocab
-        for token, index in self._tokenizer.get_vocab(with_added_tokens=True).items():
-            if index not in special and all(char in alphabet for char in token):
+        vocabulary = self._tokenizer.get_vocab(with_added_tokens=True)
+        table = [b""] * max(self._n_ids, max(vocabulary.values(), default=0) + 1)
+        for token, index in vocabulary.items():
+            if index in special:
+                continue
+            if not self._is_byte_level:
+                table[index] = _spelt_out(token)
+            elif all(char in alphabet for char in token):
                 table[index] = bytes(alphabet[char] for char in token)
         return table
 
@@ -167,3 +198,9 @@ class TokenCodec:
         if not 0 < len(tail) - start <= MAX_HEAL_CHARS:
             return prefix, ""
         return prefix[: tail_start + start], tail[start:]
+
+
+def _spelt_out(token: str) -> bytes:
+    """The bytes of a token of a vocabulary that writes spaces as ``▁`` and single bytes as ``<0x0A>``."""
+    byte = re.fullmatch(r"<0x([0-9A-F]{2})>", token)
+    return bytes([int(byte[1], 16)]) if byte else token.replace("▁", " ").encode("utf-8")

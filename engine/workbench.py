@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.chat import Turn, chat_context
-from engine.denoise import Avoided, StopRule, Task, denoise
-from engine.denoiser import Denoiser
+from engine.decode import AnyRule, decode
+from engine.denoise import Avoided, StopRule, Task
+from engine.denoiser import AnyDenoiser
 from engine.layout import Layout
 from engine.lookup import Hint
-from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
 
@@ -78,9 +78,9 @@ class Workbench:
 
     def __init__(
         self,
-        denoiser: Denoiser,
+        denoiser: AnyDenoiser,
         codec: TokenCodec,
-        rule: DecodeRule,
+        rule: AnyRule,
         fill: Callable[[FillRequest], FillResult],
         lay_out: Callable[[str, str, str], Layout],
         cancel: CancelToken,
@@ -197,7 +197,7 @@ class Workbench:
 
     def _written(self, context: Sequence[int], task: Task) -> Written:
         encoded = self._denoiser.encode(context, self.cancel)
-        denoised = denoise(
+        denoised = decode(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
         self.work += Work(

@@ -1,5 +1,7 @@
 """The denoiser in torch: one decoder, any visibility between its rows, an adapter on those that ask for it.
 
+Decoders of the Llama kind (Llama, LLaDA, Qwen2, Qwen3) differ in its config alone.
+
 The same module is the context encoder, the canvas decoder and the verifier: what a row may see is an
 input (``bias``), and so is whether it runs through the canvas adapter (``gate``); a row with a closed
 gate is computed by the base alone. Keys and values of earlier tokens come in as fixed-size buffers;
@@ -83,10 +85,13 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
-        kv_width = config.n_kv_heads * config.head_dim
+        width, kv_width = config.n_heads * config.head_dim, config.n_kv_heads * config.head_dim
         rank = config.adapter_rank
-        self.qkv = AdaptedLinear(config.n_hidden, config.n_hidden + 2 * kv_width, rank, bias=True)
-        self.output = AdaptedLinear(config.n_hidden, config.n_hidden, rank, bias=False)
+        self.qkv = AdaptedLinear(config.n_hidden, width + 2 * kv_width, rank, bias=config.qkv_bias)
+        self.output = AdaptedLinear(width, config.n_hidden, rank, bias=False)
+        if config.qk_norm:
+            self.q_norm = RMSNorm(config.head_dim, config.norm_eps)
+            self.k_norm = RMSNorm(config.head_dim, config.norm_eps)
 
     def forward(
         self,
@@ -121,7 +126,11 @@ class Attention(nn.Module):
         group = c.n_heads // c.n_kv_heads
         heads = self.qkv(x, gate).view(*batch, n_new, c.n_heads + 2 * c.n_kv_heads, c.head_dim)
         heads = heads.transpose(-3, -2)
-        turned = rotate(heads[..., : c.n_heads + c.n_kv_heads, :, :], cos, sin)
+        turned = heads[..., : c.n_heads + c.n_kv_heads, :, :]
+        if c.qk_norm:
+            query, key = turned.split([c.n_heads, c.n_kv_heads], dim=-3)
+            turned = torch.cat([self.q_norm(query), self.k_norm(key)], dim=-3)
+        turned = rotate(turned, cos, sin)
         new_k, new_v = turned[..., c.n_heads :, :, :], heads[..., c.n_heads + c.n_kv_heads :, :, :]
         # Query heads that share a key head stand together: one product per key head, nothing repeated.
         query = turned[..., : c.n_heads, :, :] * c.head_dim**-0.5
@@ -141,7 +150,7 @@ class Attention(nn.Module):
             keys, values = past_k.scatter(-2, places, new_k), past_v.scatter(-2, places, new_v)
             mixed = weighted(query @ keys.transpose(-2, -1)) @ values
         mixed = mixed.reshape(*batch, c.n_heads, n_new, c.head_dim).transpose(-3, -2)
-        return self.output(mixed.reshape(*batch, n_new, c.n_hidden), gate), new_k, new_v
+        return self.output(mixed.reshape(*batch, n_new, c.n_heads * c.head_dim), gate), new_k, new_v
 
 
 class FeedForward(nn.Module):
@@ -203,7 +212,13 @@ class DenoiserModel(nn.Module):
     def inverse_frequencies(config: ModelConfig) -> Tensor:
         """Rotary frequencies ``[head_dim / 2]``."""
         exponent = torch.arange(0, config.head_dim, 2, dtype=torch.float64) / config.head_dim
-        return (config.rope_base**-exponent).float()
+        frequencies = config.rope_base**-exponent
+        scaling = config.rope_scaling
+        if scaling is None:
+            return frequencies.float()
+        turns = frequencies * scaling.original / (2 * torch.pi)
+        kept = ((turns - scaling.low) / (scaling.high - scaling.low)).clamp(0.0, 1.0)
+        return (frequencies * (kept + (1.0 - kept) / scaling.factor)).float()
 
     def forward(
         self,

@@ -24,7 +24,7 @@ from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken
 from export.adapter import ADAPTER_FILE, read_adapter
 from export.base import GgufBase, weight_sources
-from export.config import ModelConfig
+from export.config import AnyConfig
 from export.in_place import adapt_canvas_rows_alone, write_caches_in_place
 from export.quantize import StoredTensor, WeightBinder, plan_weights
 from export.to_onnx import export_graph
@@ -91,8 +91,8 @@ def package(
                 shutil.copyfile(source, shipped)
         adapter_entry = {
             "name": info.name,
-            **_file_entry(directory / ADAPTER_FILE),
-            "transitions": _file_entry(directory / TRANSITIONS_FILE),
+            **file_entry(directory / ADAPTER_FILE),
+            "transitions": file_entry(directory / TRANSITIONS_FILE),
         }
     plan, n_bytes = plan_weights(
         {name: shape for name, shape in shapes.items() if name not in tied}, encoding
@@ -109,7 +109,7 @@ def package(
         "sha256": hashlib.sha256(tokenizer).hexdigest(),
         "bytes": len(tokenizer),
     }
-    graph = _file_entry(directory / GRAPH_FILE)
+    graph = file_entry(directory / GRAPH_FILE)
     data["graphs"] = {"context": graph, "canvas": graph}
     data["weights"]["sha256"] = _weights_sha256(data, base, directory, artifact_dir)
     _write_manifest(data, directory)
@@ -125,7 +125,7 @@ def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def write_graph(config: ModelConfig, plan: dict[str, StoredTensor], tied: dict[str, str], path: Path) -> None:
+def write_graph(config: AnyConfig, plan: dict[str, StoredTensor], tied: dict[str, str], path: Path) -> None:
     """Export the architecture and bind it to a plan of ``weights.bin``."""
     model = export_graph(config)
     WeightBinder(model, plan, WEIGHTS_FILE, tied).bind()
@@ -209,7 +209,8 @@ def _weights_sha256(data: dict[str, Any], base: GgufBase, directory: Path, scrat
     return artifact.sha256_of(path)
 
 
-def _file_entry(path: Path) -> dict[str, Any]:
+def file_entry(path: Path) -> dict[str, Any]:
+    """What a manifest says of a file."""
     return {"file": path.name, "sha256": artifact.sha256_of(path), "bytes": path.stat().st_size}
 
 

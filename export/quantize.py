@@ -60,6 +60,8 @@ def plan_weights(
     plan: dict[str, StoredTensor] = {}
     for name, shape in shapes.items():
         chosen: Encoding = encoding if len(shape) == 2 else "f32"
+        if chosen in ("q8", "q4") and (shape[1] % BLOCK or ".router." in name):
+            chosen = "f32"  # no whole number of blocks; or small, and what it decides is discrete
         if chosen == "d8" and name == EMBEDDING:
             chosen = "q8"  # looked up by row; d8 stores columns
         if ".lora_" in name and chosen != "f32":  # small, and read once a row
@@ -107,6 +109,8 @@ class WeightBinder:
         stored = self._plan[self._tied.get(value.name, value.name)]
         if stored.encoding == "f32":
             node.replace_input_with(index, self._initializer(value.name, stored, "data", stored.shape))
+        elif stored.encoding == "f16":
+            node.replace_input_with(index, self._widened(node, value.name, stored))
         elif node.op_type == "Gemm" and stored.encoding == "d8":
             self._to_dynamic_quantize_matmul(node, value.name, stored)
         elif node.op_type == "Gemm":
@@ -114,6 +118,20 @@ class WeightBinder:
         else:
             assert node.op_type == "Gather" and index == 0, f"{value.name} is used by {node.op_type}"
             self._to_gather_block_quantized(node, value.name, stored)
+
+    def _widened(self, node: ir.Node, name: str, stored: StoredTensor) -> ir.Value:
+        """A float16 tensor as float32, widened once where it is used."""
+        narrow = self._initializer(f"{name}.f16", stored, "data", stored.shape)
+        to = ir.DataType.FLOAT
+        cast = ir.node("Cast", [narrow], {"to": int(to)}, name=f"{node.name}_{name}_widened")
+        wide = cast.outputs[0]
+        wide.name, wide.shape, wide.type = (
+            f"{node.name}_{name}_f32",
+            ir.Shape(stored.shape),
+            ir.TensorType(to),
+        )
+        self._graph.insert_before(node, cast)
+        return wide
 
     def _to_matmul_nbits(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
         rows, columns = stored.shape

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.config import FAKE_MODEL
 from engine.errors import UsageError
-from engine.schedule import DECODINGS, Decoding
+from engine.schedule import DECODINGS, DecodeRule, Decoding
 from lsp_server.cli.options import add_model_options, load_settings, whole_number
 
 if TYPE_CHECKING:
     from engine.config import EngineConfig
-    from engine.denoiser import Denoiser
+    from engine.denoiser import AnyDenoiser
     from engine.engine import Engine
     from engine.tokens import TokenCodec
     from export.evaluate import repair
@@ -230,7 +230,8 @@ def _measure(
     base = None
     figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
-    can_draft = bool(denoiser.rule.agreement) and not args.reference
+    rule = denoiser.rule  # a model that fills slots in any order has all modes
+    can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.agreement)
     modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     with contextlib.closing(denoiser):
@@ -265,7 +266,7 @@ def _in_order(asked: Sequence[Decoding] | None, *, can_draft: bool) -> list[Deco
 
 
 def _asked(
-    name: str, denoiser: Denoiser, codec: TokenCodec, context_tokens: int, mode: Decoding
+    name: str, denoiser: AnyDenoiser, codec: TokenCodec, context_tokens: int, mode: Decoding
 ) -> Engine | Callable[[repair.Case], Sequence[int]]:
     """What a set asks, decoding in a mode."""
     from engine.engine import Engine
@@ -284,10 +285,11 @@ def _progress(mode: str, n_cases: int) -> Callable[[int], None]:
     return progress
 
 
-def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[Denoiser, TokenCodec]:
+def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser, TokenCodec]:
     """The model that a configuration names; what its first use takes is shown on stderr."""
     from dataclasses import replace
 
+    from engine.canvas_denoiser import CanvasDenoiser
     from engine.fake import FakeDenoiser
     from engine.loading import load_denoiser
     from lsp_server.cli.progress import FirstUse
@@ -298,11 +300,13 @@ def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[Denoiser, To
     with FirstUse() as first_use:
         denoiser, codec = load_denoiser(config, progress=first_use, cancel=None)
     if row_worth is not None:
+        if not isinstance(denoiser, CanvasDenoiser):
+            raise UsageError("--row-worth is for models that verify drafts", "Leave it out.")
         denoiser.rule = replace(denoiser.rule, row_worth=row_worth)
     return denoiser, codec
 
 
-def _reference(config: EngineConfig) -> tuple[Denoiser, TokenCodec]:
+def _reference(config: EngineConfig) -> tuple[AnyDenoiser, TokenCodec]:
     """The torch float32 base in place of the artifact's graph, with the artifact's tokenizer."""
     from engine import catalog, sources
     from engine.assemble import packaged_manifest

@@ -309,10 +309,25 @@ def _manifest_facts(directory: Path) -> dict[str, Any]:
         "base": manifest.base_name,
         "base_sha256": manifest.base_sha256,
         "adapter": manifest.adapter.name if manifest.adapter else None,
+        **_diffusion_facts(manifest),
         "vocabulary": manifest.n_vocab,
         "layers": manifest.n_layers,
         "max_positions": manifest.max_positions,
         "files": {entry.file: entry.n_bytes for entry in manifest.files},
+    }
+
+
+def _diffusion_facts(manifest: Manifest) -> dict[str, Any]:
+    """What tells a diffusion checkpoint from others of its kind; nothing for other models."""
+    kind = manifest.diffusion
+    if kind is None:
+        return {}
+    facts = {"attention": kind.attention, "logit_shift": kind.shift, "noise": kind.noise}
+    ids = {"mask": kind.mask, "expand": kind.expand, "delete": kind.delete, "block": kind.block or None}
+    return {
+        **facts,
+        "canvas": kind.placing,
+        **{key: value for key, value in ids.items() if value is not None},
     }
 
 

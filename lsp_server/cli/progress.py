@@ -23,10 +23,17 @@ CHECKING = "verify"
 class FirstUse:
     """A progress listener for the time it is entered.
 
-    Says once that this is the first use, then one bar a stage.
+    Says once what is happening, then one bar a stage.
+
+    Args:
+        what: that.
+        why: said with it the first time; nothing is said where it is empty.
     """
 
-    def __init__(self) -> None:
+    def __init__(
+        self, what: str = "first use", why: str = "fetching and preparing the model; this happens once"
+    ) -> None:
+        self._what, self._why = what, why
         self._bars: Bars | None = None
         self._tasks: dict[str, TaskID | None] = {}
 
@@ -43,10 +50,8 @@ class FirstUse:
         """Show how far a stage is."""
         if progress.stage == CHECKING:
             return
-        if not self._tasks:
-            print(
-                "first use: fetching and preparing the model; this happens once", file=sys.stderr, flush=True
-            )
+        if not self._tasks and self._why:
+            print(f"{self._what}: {self._why}", file=sys.stderr, flush=True)
         if progress.stage not in self._tasks:
             self._tasks[progress.stage] = self._begin(progress)
         task = self._tasks[progress.stage]
@@ -56,7 +61,7 @@ class FirstUse:
     def _begin(self, progress: Progress) -> TaskID | None:
         if not sys.stderr.isatty():
             size = "" if progress.total is None else f" ({_size(progress.total)})"
-            print(f"first use: {progress.stage}{size}", file=sys.stderr, flush=True)
+            print(f"{self._what}: {progress.stage}{size}", file=sys.stderr, flush=True)
             return None
         if self._bars is None:
             self._bars = _bars()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,9 @@ import pytest
 
 from engine.artifact import AdapterEntry, FileEntry, load_manifest, verify
 from engine.assemble import assemble
+from engine.commit import CommitRule
 from engine.config import EngineConfig
+from engine.diffusion import Diffusion
 from engine.engine import open_engine
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
@@ -172,3 +175,84 @@ def test_other_weights_than_promised_are_refused(tiny_f32: TinyModel, tmp_path: 
 def test_an_unknown_model_names_the_known_ones() -> None:
     with pytest.raises(ModelNotFoundError, match=r"qwen2\.5-coder-0\.5b"):
         open_engine(EngineConfig(model="no-such-model"))
+
+
+DIFFUSION = {
+    "attention": "full",
+    "logit_shift": 1,
+    "noise": "mask",
+    "placing": "in_place",
+    "mask": 3,
+    "expand": None,
+    "delete": 4,
+    "opening": [5],
+    "closing": [],
+    "block": 0,
+    "window": 32,
+}
+
+
+def make_diffusion(data: dict[str, Any]) -> None:
+    """Turn a manifest into one of a diffusion checkpoint."""
+    data.update(family="dream", diffusion=dict(DIFFUSION), decode=asdict(CommitRule(order="entropy")))
+    data["special"] = {"end": [1]}
+
+
+def test_a_manifest_says_what_kind_of_diffusion_model_it_is(copy: Path) -> None:
+    assert load_manifest(copy).diffusion is None
+    edit(copy, make_diffusion)
+    manifest = load_manifest(copy)
+    assert manifest.diffusion == Diffusion(
+        "full", 1, "mask", "in_place", 3, None, 4, (5,), (), 0, 32, CommitRule(order="entropy")
+    )
+    assert manifest.cache_shapes == ((manifest.n_kv_heads, manifest.head_dim),) * (2 * manifest.n_layers)
+    assert (manifest.special, manifest.window) == ({}, None)
+    edit(
+        copy,
+        lambda d: d["shape"].update(layers=[{"n_kv_heads": 1, "head_dim": n} for n in (8, 16)], window=9),
+    )
+    assert load_manifest(copy).cache_shapes == ((1, 8), (1, 8), (1, 16), (1, 16))
+    assert load_manifest(copy).window == 9
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda d: d.pop("diffusion"), "diffusion is missing"),
+        (
+            lambda d: d["diffusion"].update(attention="some"),
+            "attention is 'some' and none of full, block_causal",
+        ),
+        (lambda d: d["diffusion"].update(noise="snow"), "noise is 'snow' and none of mask, uniform"),
+        (lambda d: d["diffusion"].update(logit_shift=2), "logit_shift is 2"),
+        (lambda d: d["diffusion"].update(mask=10**9), "outside the vocabulary"),
+        (lambda d: d["diffusion"].update(mask=None), "mask is None with noise 'mask'"),
+        (lambda d: d["diffusion"].update(noise="uniform"), "mask is 3 with noise 'uniform'"),
+        (lambda d: d["diffusion"].update(expand=-1), "outside the vocabulary"),
+        (lambda d: d["diffusion"].update(opening=[10**9]), "outside the vocabulary"),
+        (lambda d: d["diffusion"].update(closing="x"), "closing is a str"),
+        (lambda d: d["diffusion"].update(block=4), "block is 4 with attention 'full'"),
+        (
+            lambda d: d["diffusion"].update(attention="block_causal"),
+            "block is 0 with attention 'block_causal'",
+        ),
+        (lambda d: d["diffusion"].update(attention="causal_context"), "cannot stand in its place"),
+        (lambda d: d["diffusion"].update(window=0), "window is 0"),
+        (lambda d: d["diffusion"].update(placing="suffix_prefix"), "fim_prefix is missing"),
+        (lambda d: d["decode"].update(order="best"), "order is 'best' and none of"),
+        (lambda d: d["decode"].update(temperature=-1), "decode.temperature is -1"),
+        (lambda d: d["decode"].update(top_p=float("nan")), "decode.top_p is nan"),
+        (lambda d: d["decode"].update(remask=1), "decode.remask is missing or neither"),
+        (lambda d: d["decode"].update(per_pass=0), "per_pass is 0"),
+        (lambda d: d["decode"].pop("passes"), "passes is missing"),
+        (lambda d: d["shape"].update(layers=[]), "shape.layers has 0 entries"),
+        (lambda d: d["shape"].update(layers=[{"n_kv_heads": 0, "head_dim": 8}] * 2), "n_kv_heads is 0"),
+    ],
+)
+def test_a_diffusion_manifest_that_lies_is_refused(
+    copy: Path, change: Callable[[dict[str, Any]], object], message: str
+) -> None:
+    edit(copy, make_diffusion)
+    edit(copy, change)
+    with pytest.raises(ArtifactError, match=message):
+        load_manifest(copy)

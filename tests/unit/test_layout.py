@@ -6,7 +6,8 @@ import itertools
 
 import pytest
 
-from engine.denoiser import SpecialTokens
+from engine.canvas import MASKED
+from engine.denoiser import PlainTokens, SpecialTokens
 from engine.fake import FakeDenoiser
 from engine.layout import Layout, lay_out
 from engine.types import Span
@@ -90,3 +91,33 @@ def test_one_endless_line_still_fits() -> None:
 
 def test_empty_file() -> None:
     assert parts(layout("", "")) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix"), [("a = 1\nb = ", "\nc = 3\n"), (lines(900), lines(900)), ("", "")]
+)
+def test_models_without_markers_see_the_text_as_it_stands(prefix: str, suffix: str) -> None:
+    tokens = PlainTokens((300,), (301,), frozenset({302}), sees_suffix=True)
+    made = lay_out(prefix, suffix, FAKE.codec, tokens, budget_tokens=400, heal=True, landmarks=list)
+    assert len(made.context) <= 400
+    hole = made.context.index(MASKED)
+    assert (made.context[0], made.context[-1], made.context.count(MASKED)) == (300, 301, 1)
+    before, behind = (FAKE.codec.decode(part) for part in (made.context[1:hole], made.context[hole + 1 : -1]))
+    assert prefix.endswith(before) and suffix.startswith(behind)
+    assert made.truncated == (before != prefix or behind != suffix)
+
+
+def test_models_that_see_no_suffix_have_all_room_for_the_prefix() -> None:
+    tokens = PlainTokens((300,), (301,), frozenset({302}), sees_suffix=False)
+    made = lay_out("x = ", lines(900), FAKE.codec, tokens, budget_tokens=400, heal=True, landmarks=list)
+    assert made.context == [300, *FAKE.codec.encode("x = ")]
+    bare = lay_out(
+        "",
+        "",
+        FAKE.codec,
+        PlainTokens((), (), frozenset({302}), sees_suffix=False),
+        budget_tokens=99,
+        heal=True,
+        landmarks=list,
+    )
+    assert len(bare.context) == 1  # a context has at least one token

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
 from engine.tokens import MAX_HEAL_CHARS, TokenCodec
 from tests.conftest import TinyModel
@@ -66,3 +67,34 @@ def test_healing_only_cuts(tiny_f32: TinyModel) -> None:
         assert kept + piece == text
 
     only_cuts()
+
+
+def test_a_vocabulary_that_writes_spaces_as_low_lines() -> None:
+    """Gemma's kind: bytes that have no token of their own are written by their number."""
+    pieces = ["<unk>", *(f"<0x{byte:02X}>" for byte in range(256)), "▁", "a", "b", "▁a", "▁▁"]
+    vocab = {piece: i for i, piece in enumerate(pieces)}
+    bpe = models.BPE(vocab=vocab, merges=[("▁", "a"), ("▁", "▁")], unk_token="<unk>", byte_fallback=True)
+    tokenizer = Tokenizer(bpe)
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.decoder = decoders.Sequence(
+        [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    )
+    codec = TokenCodec(tokenizer)
+    text = "ab  a\n\tπ 🎉\r\n"
+    assert codec.decode(codec.encode(text)) == text
+    assert codec.token_bytes[vocab["▁a"]] == b" a" and codec.token_bytes[vocab["<0x0A>"]] == b"\n"
+    assert codec.split_for_healing("ab a") == ("ab a", "")  # its pieces are no words: nothing is taken back
+    assert {codec.token_bytes[i] for i in codec.continuing(b" a")} == {b" a", b" "}
+
+
+def test_ids_beyond_a_gap_are_part_of_the_vocabulary() -> None:
+    tokenizer = Tokenizer(models.BPE(vocab={"a": 0, "Ġ": 7}, merges=[]))
+    tokenizer.decoder = decoders.ByteLevel()
+    assert TokenCodec(tokenizer).n_vocab == 2
+    assert TokenCodec(tokenizer).token_bytes[7] == b" "
+    tokenizer.add_special_tokens([AddedToken("<end>", special=True)])
+    codec = TokenCodec(tokenizer)
+    end = tokenizer.token_to_id("<end>")
+    assert codec.n_vocab == max(3, end + 1)
+    codec.widen(300)
+    assert codec.decode([0, 299, end, 7]) == "a "

@@ -10,6 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from engine.config import FAKE_MODEL, EngineConfig
+from engine.decode import verifying
 from engine.engine import Engine, open_denoiser
 from engine.errors import UsageError
 from lsp_server.cli import machine, options
@@ -123,7 +124,8 @@ def show_roofline(args: argparse.Namespace) -> int:
 def _opened(config: EngineConfig) -> Iterator[tuple[Engine, Denoiser, TokenCodec]]:
     """A model, and an engine around it; closed at the end."""
     with FirstUse() as first_use:
-        denoiser, codec = open_denoiser(config, progress=first_use)
+        opened, codec = open_denoiser(config, progress=first_use)
+    denoiser = verifying(opened, "this measurement")
     engine = Engine(denoiser, codec, config.context_tokens, config.decoding)
     try:
         yield engine, denoiser, codec

@@ -19,6 +19,7 @@ from engine import catalog, sources
 from engine.artifact import Manifest, load_manifest
 from engine.canvas import Canvas
 from engine.config import FAKE_MODEL, EngineConfig
+from engine.decode import verifying
 from engine.denoiser import Denoiser, Encoded, Prediction, Reading
 from engine.draft import Draft
 from engine.engine import Engine, open_denoiser
@@ -164,8 +165,9 @@ class Hall:
             BackendError: ONNX Runtime cannot run it.
         """
         before = machine.resident_bytes()
-        self._denoiser, self._codec = open_denoiser(self._config, progress=progress)
-        self._stack.callback(self._denoiser.close)
+        opened, self._codec = open_denoiser(self._config, progress=progress)
+        self._stack.callback(opened.close)
+        self._denoiser = verifying(opened, "the comparison")
         self._manifest = self._own_manifest()
         n_bytes = self._manifest.weights.n_bytes if self._manifest else 0
         engines = {how: self._engine(self._denoiser, how) for how in DECODINGS}

@@ -47,7 +47,7 @@ SOURCES = (
 )
 """The modules of ``engine`` that places are looked for in."""
 
-REWRITTEN = "canvas_denoiser.py"
+REWRITTEN = "text.py"
 
 
 @dataclass(frozen=True, slots=True)
