@@ -46,7 +46,8 @@ def folder(tmp_path: Path) -> Path:
 
 
 def told(client: Client, uri: str) -> str:
-    (item,) = client.ghost(uri, 2, 4)
+    # Asked for by hand: what typing asks for is silent after a suggestion that was typed past.
+    item, *_ = client.ghost(uri, 2, 4, automatic=False)
     return str(item["insertText"])
 
 
