@@ -57,7 +57,7 @@ def type_and_take(window: Window, picture: Picture) -> None:
     """Ghost text: a word of it, then the rest."""
     window.go(6, 1)
     window.type("def perimeter(width, height):\n", delay_ms=60)
-    window.type("return", delay_ms=60)
+    window.type("return ", delay_ms=60)
     ask_where_none_came(window)
     window.until(lambda: window.ghost.strip() != "", "ghost text", PATIENCE_S)
     picture("ghost")
@@ -122,14 +122,13 @@ def rewrite(window: Window, picture: Picture) -> None:
 def lose_the_server(window: Window) -> None:
     """The server ends: it comes back, and what was typed meanwhile is there."""
     window.open("shapes.py")
-    lines = window.file("shapes.py").count("\n") + 1
-    window.go(lines, 1)
+    window.keyboard.press("Control+End")
     for process in servers(window):
         os.kill(process, signal.SIGKILL)
     window.type("\n# still here\n")
     window.until(lambda: "ended by SIGKILL" in window.log, "word of it in the log")
     window.until_ready(PATIENCE_S)
-    assert window.file("shapes.py").endswith("# still here\n")
+    window.until(lambda: "# still here" in window.file("shapes.py"), "what was typed meanwhile")
 
 
 def canvas_is_drawn(window: Window) -> bool:
