@@ -7,7 +7,9 @@ computed anew in every step.
 
 from __future__ import annotations
 
+import json
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,9 +32,12 @@ from engine.runtime import OnnxModel
 from engine.slot_denoiser import DiffusionDenoiser
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, EditRequest, FillRequest
+from export.base import GgufBase, weight_sources
 from export.convert import Conversion
+from export.family import Wishes, decoder_sources
 from tests import checkpoints
 from tests.checkpoints import BOS, EOS, EXPAND, MASK, full_logits
+from tests.conftest import TinyModel
 
 pytestmark = pytest.mark.export
 
@@ -391,3 +396,36 @@ def test_between_two_fresh_passes_only_the_window_is_computed(exported: Exported
         drawn(5, 2), window, CancelToken(), fresh=False
     )  # other surroundings: fresh at once
     assert settled.rows > 90
+
+
+def test_blocks_of_one_token_are_the_base_itself(tiny_f32: TinyModel, tmp_path: Path) -> None:
+    """The same weights as GGUF and as a checkpoint: two ways through export and engine to the same text."""
+    base = GgufBase(tiny_f32.gguf)
+    directory = tmp_path / "checkpoint"
+    directory.mkdir()
+    sources = decoder_sources(base.config)
+    state = {}
+    for name, parts in weight_sources(base.config.n_layers).items():
+        if name != "head.weight":
+            arrays = [base.tensor(part) for part in parts]
+            whole = np.concatenate(arrays)
+            theirs = sources[name]
+            if len(theirs) != len(parts):
+                arrays = np.split(whole, len(theirs))
+            state |= {key: torch.from_numpy(array.copy()) for key, array in zip(theirs, arrays, strict=True)}
+    checkpoints.write_tensors(directory, state)
+    sizes = {**checkpoints.SIZES, "vocab_size": base.config.n_vocab, "rope_theta": base.config.rope_base}
+    config = {"model_type": "Fast_dLLM_Qwen", **sizes, "tie_word_embeddings": True, "mask_token_id": 0}
+    (directory / "config.json").write_text(json.dumps(config))
+    manifest = tiny_f32.manifest
+    shutil.copy(manifest.path(manifest.tokenizer), directory / "tokenizer.json")
+    Conversion(directory, "tiny", "f32", Wishes(block=1)).write(tmp_path / "artifact")
+    options: dict[str, Any] = {"device": "cpu", "threads": 1, "decoding": "left_to_right"}
+    blocks = open_engine(EngineConfig(model=str(tmp_path / "artifact"), **options))
+    causal = open_engine(EngineConfig(model=str(tiny_f32.artifact), **options))
+    for seed in range(6):
+        prefix, suffix = (bytes(drawn(seed + at, 40)).decode("latin-1") for at in (0, 100))
+        request = FillRequest((prefix, None, suffix), "plaintext", max_tokens=20, single_line=seed % 2 == 0)
+        ours, theirs = blocks.fill(request), causal.fill(request)
+        assert (ours.fills, ours.status) == (theirs.fills, theirs.status)
+        assert ours.confidence == pytest.approx(theirs.confidence, abs=1e-3)
