@@ -31,7 +31,7 @@ from export.families import recognise
 from export.family import Family, Wishes
 from export.package import GRAPH_FILE, TOKENIZER_FILE, WEIGHTS_FILE, file_entry, write_graph
 from export.quantize import StoredTensor, plan_weights
-from export.tokenizer_files import TokenNames, special_ids, tokenizer_json
+from export.tokenizer_files import TokenNames, check_ids, special_ids, tokenizer_json
 
 FIM_MARKERS = {"fim_prefix": "<|fim_prefix|>", "fim_suffix": "<|fim_suffix|>", "fim_middle": "<|fim_middle|>"}
 
@@ -116,6 +116,7 @@ class Conversion:
                 f"the tokenizer has {n_tokens} tokens, the embedding {self.family.config.n_vocab} "
                 "rows: files of different checkpoints are mixed"
             )
+        check_ids(self._tokenizer, self._codec)
         self._plan, self._n_bytes = plan_weights(self._shapes, encoding)
         self._diffusion, self._special = self._values()
 

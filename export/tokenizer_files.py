@@ -39,7 +39,23 @@ def tokenizer_json(checkpoint: Checkpoint) -> bytes:
     pairs = [line.split(" ") for line in lines if line.strip() and not line.startswith("#version")]
     if any(len(pair) != 2 for pair in pairs) or not all(isinstance(i, int) for i in vocab.values()):
         raise IntegrityError("vocab.json and merges.txt are not those of a BPE tokenizer")
-    return bpe_tokenizer("qwen2", {token: i for token, i in vocab.items() if i not in added}, pairs, added)
+    # Special tokens stand in the vocabulary too: the library would number them anew behind a gap.
+    return bpe_tokenizer("qwen2", vocab | {content: i for i, content in added.items()}, pairs, added)
+
+
+def check_ids(tokenizer: bytes, codec: TokenCodec) -> None:
+    """Hold a tokenizer's special tokens to the ids that its file gives them.
+
+    Raises:
+        IntegrityError: the library numbers one otherwise, which it does where the vocabulary has a gap.
+    """
+    for entry in json.loads(tokenizer).get("added_tokens", []):
+        content, index = str(entry.get("content")), entry.get("id")
+        if codec.id_of(content) != index:
+            raise IntegrityError(
+                f"the tokenizer's file gives {content} the id {index}, its vocabulary {codec.id_of(content)}",
+                "Add the special tokens to the vocabulary under their ids.",
+            )
 
 
 def special_ids(tokenizer: bytes) -> frozenset[int]:

@@ -262,6 +262,14 @@ def test_a_tokenizer_of_another_checkpoint(dream: Path) -> None:
     refused(dream, IntegrityError, "neither tokenizer.json nor vocab.json and merges.txt")
 
 
+def test_special_tokens_behind_a_gap_are_not_numbered_anew(dream: Path) -> None:
+    data = json.loads((dream / "tokenizer.json").read_text())
+    for entry in data["added_tokens"]:
+        entry["id"] += 10
+    (dream / "tokenizer.json").write_text(json.dumps(data))
+    refused(dream, IntegrityError, r"gives <\|endoftext\|> the id 275, its vocabulary 265")
+
+
 def test_ids_outside_the_vocabulary(dream: Path) -> None:
     edit(dream / "config.json", lambda d: d.update(mask_token_id=320))
     refused(dream, IntegrityError, "id 320 of a special token is outside the vocabulary")
@@ -276,7 +284,7 @@ def test_a_model_without_a_mask(tmp_path: Path) -> None:
 
 
 def test_a_tokenizer_of_vocabulary_and_merges_is_rebuilt(dream: Path) -> None:
-    whole = Conversion(dream, "x", "f32")._tokenizer
+    whole = Conversion(dream, "x", "f32")
     data = json.loads((dream / "tokenizer.json").read_text())
     (dream / "tokenizer.json").unlink()
     (dream / "vocab.json").write_text(json.dumps(data["model"]["vocab"]))
@@ -284,7 +292,11 @@ def test_a_tokenizer_of_vocabulary_and_merges_is_rebuilt(dream: Path) -> None:
     (dream / "merges.txt").write_text(f"#version: 0.2\n{merges}\n")
     added = {str(entry["id"]): {"content": entry["content"]} for entry in data["added_tokens"]}
     (dream / "tokenizer_config.json").write_text(json.dumps({"added_tokens_decoder": added}))
-    assert Conversion(dream, "x", "f32")._tokenizer == whole
+    rebuilt = Conversion(dream, "x", "f32")
+    for text in ("def f(x):\n    return x\n", "é 🎉\t()"):
+        assert rebuilt._codec.encode(text) == whole._codec.encode(text)
+    assert rebuilt._codec.token_bytes == whole._codec.token_bytes
+    assert rebuilt._special == whole._special
 
 
 def test_no_room(dream: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
