@@ -217,6 +217,7 @@ def bpe_tokenizer(
         merges: pairs of tokens, the first to be merged first.
         special: id to text of the tokens that stand for no text.
     """
+    ids = {**vocab, **{token: i for i, token in special.items()}}
     data = {
         "version": "1.0",
         "added_tokens": [
@@ -249,7 +250,8 @@ def bpe_tokenizer(
             "trim_offsets": False,
             "use_regex": False,
         },
-        "model": {"type": "BPE", "vocab": dict(vocab), "merges": [list(pair) for pair in merges]},
+        # The library numbers special tokens anew unless the vocabulary has them as well.
+        "model": {"type": "BPE", "vocab": ids, "merges": [list(pair) for pair in merges]},
     }
     return json.dumps(data, ensure_ascii=False, separators=(",", ":")).encode("utf-8")
 

@@ -62,6 +62,16 @@ def onnx_model(artifact: Path) -> OnnxModel:
     return OnnxModel(verify(artifact, full=False), "cpu", 0)
 
 
+def test_special_tokens_have_the_ids_the_model_was_trained_with(artifact: Path) -> None:
+    manifest = verify(artifact, full=False)
+    codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
+    names = ("fim_prefix", "fim_suffix", "fim_middle")
+    assert [codec.id_of(f"<|{name}|>") for name in names] == [manifest.special[name] for name in names]
+    ends = [codec.id_of(name) for name in ("<|endoftext|>", "<|im_start|>", "<|im_end|>")]
+    assert ends == [151643, 151644, 151645]  # of Qwen2.5's own tokenizer
+    assert set(ends) <= manifest.end_ids
+
+
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
     return float(np.linalg.norm(ours - theirs) / np.linalg.norm(theirs))
 

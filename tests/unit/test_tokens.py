@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
+from engine.assemble import bpe_tokenizer
 from engine.tokens import MAX_HEAL_CHARS, TokenCodec
 from tests.conftest import TinyModel
 
@@ -98,3 +99,12 @@ def test_ids_beyond_a_gap_are_part_of_the_vocabulary() -> None:
     assert codec.n_vocab == max(3, end + 1)
     codec.widen(300)
     assert codec.decode([0, 299, end, 7]) == "a "
+
+
+def test_special_tokens_keep_their_ids_where_other_tokens_follow_them() -> None:
+    vocab = {"a": 0, "b": 1, "<": 3, "s": 4, ">": 5}
+    codec = TokenCodec.from_bytes(bpe_tokenizer("qwen2", vocab, [], {2: "<s>"}))
+    assert codec.id_of("<s>") == 2
+    assert codec.encode("a<s>b") == [0, 3, 4, 5, 1]
+    assert codec.decode([0, 2, 1]) == "ab"
+    assert (codec.n_vocab, codec.token_bytes[2]) == (6, b"")
