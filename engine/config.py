@@ -41,5 +41,5 @@ class EngineConfig:
     sources: tuple[SourceKind, ...] = ("file", "hub", "wheels")
     base_file: Path | None = None
     offline: bool = False
-    cache_mb: int = 128
+    cache_mb: int = 80
     decoding: Decoding = "parallel"
