@@ -20,9 +20,6 @@ from engine.types import Related, Span
 SUFFIX_SHARE = 0.25
 LANDMARK_SHARE = 0.25
 MAX_RELATED_SHARE = 0.5
-FILE_SEPARATOR = "<|file_sep|>"
-"""What stands before each file in what the base was trained on, where its vocabulary has it."""
-
 ANCHOR_LINES = 16
 """A window starts at a line whose number is a multiple of this, or the cache would be lost at every line."""
 MAX_CHARS_PER_TOKEN = 12
@@ -102,19 +99,17 @@ def lay_out(
 
 def _related_ids(related: Sequence[Related], codec: TokenCodec, budget: int) -> list[int]:
     """Token ids of the signatures of other files that fit, file by file, each under its path."""
-    separator = codec.id_of(FILE_SEPARATOR)
-    separators = [] if separator is None else [separator]
     ids: list[int] = []
     for file in related:
-        head = [*separators, *codec.encode(f"{file.path}\n")]
-        left = budget - len(ids) - len(head) - len(separators)
+        head = codec.encode(f"{file.path}\n")
+        left = budget - len(ids) - len(head)
         chosen: list[int] = []
         for signature in file.signatures:
             more = codec.encode(f"{signature}\n") if len(signature) <= left * MAX_CHARS_PER_TOKEN else []
             if more and len(chosen) + len(more) <= left:
                 chosen += more
         ids += [*head, *chosen] if chosen else []
-    return [*ids, *separators] if ids else []
+    return ids
 
 
 def _prefix_ids(prefix: str, codec: TokenCodec, budget: int, landmarks: Landmarks) -> tuple[list[int], bool]:
