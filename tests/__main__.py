@@ -23,6 +23,9 @@ TASKS: dict[str, list[list[str]]] = {
     "editors": [[*PYTHON, "pytest", "-m", "editor"]],
 }
 
+AGAIN = {"editors": ["--last-failed"]}
+"""What fails of these is tried once more: windows of real editors, on a machine that may be busy."""
+
 
 def main(names: list[str]) -> int:
     """Run tasks in order and stop at the first that fails; its exit code is ours."""
@@ -37,6 +40,9 @@ def main(names: list[str]) -> int:
             print(f"== {name}: {' '.join(command[2:])}", flush=True)
             start = time.monotonic()
             code = subprocess.run(command, check=False).returncode
+            if code != 0 and name in AGAIN:
+                print(f"== {name}: what failed, once more", flush=True)
+                code = subprocess.run([*command, *AGAIN[name]], check=False).returncode
             print(
                 f"== {name}: {'ok' if code == 0 else f'failed ({code})'} in {time.monotonic() - start:.0f} s",
                 flush=True,
