@@ -161,7 +161,7 @@ def test_a_server_that_cannot_start_says_why(window: Open, tmp_path: Path) -> No
 
 @pytest.mark.skipif(
     not os.environ.get("UNMASK_TEST_INSTALL"),
-    reason="fetches everything the server needs, for minutes: set UNMASK_TEST_INSTALL=1",
+    reason="makes a virtual environment, not always in time on a busy machine: set UNMASK_TEST_INSTALL=1",
 )
 def test_the_server_is_installed_on_consent(window: Open, tmp_path: Path) -> None:
     wheel = stub_wheel(tmp_path)
