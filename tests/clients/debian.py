@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from engine.errors import SourceError
+from export.corpus.debian import archive_root
+from tests.clients.commands import run
 from tests.clients.errors import NotInstalled
 
-MIRROR = os.environ.get("UNMASK_DEBIAN_MIRROR", "http://deb.debian.org/debian")
 SUITE = "sid"
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 TIMEOUT_S = 240
@@ -74,7 +75,7 @@ def _fetch(apt: Path, packages: Sequence[str]) -> None:
     for folder in ("state/lists/partial", "cache/archives/partial"):
         (apt / folder).mkdir(parents=True)
     (apt / "status").touch()
-    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {MIRROR} {SUITE} main\n")
+    (apt / "sources.list").write_text(f"deb [signed-by={KEYRING}] {_archive()} {SUITE} main\n")
     config = apt / "apt.conf"
     user = "root" if os.geteuid() == 0 else ""
     config.write_text(_APT.format(apt=apt, user=user))
@@ -94,18 +95,17 @@ def _settle(root: Path, later: Path, program: str) -> None:
     )  # fmt: skip
 
 
-def _run(*command: str | Path, **environ: str) -> None:
+def _archive() -> str:
+    """The archive that apt is set up for, by its lists, which are fetched where there are none yet."""
     try:
-        done = subprocess.run(
-            [str(part) for part in command],
-            env={**os.environ, "DEBIAN_FRONTEND": "noninteractive", **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NotInstalled(f"{Path(str(command[0])).name} took longer than {TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NotInstalled(f"{Path(str(command[0])).name} failed: {said[-1] if said else 'no word why'}")
+        return archive_root()[0]
+    except SourceError:
+        _run("apt-get", "-qq", "update")
+    try:
+        return archive_root()[0]
+    except SourceError as error:
+        raise NotInstalled(f"{error}") from error
+
+
+def _run(*command: str | Path, **environ: str) -> None:
+    run(command, TIMEOUT_S, **environ)

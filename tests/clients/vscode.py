@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import os
 import shutil
-import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.clients.commands import run
 from tests.clients.errors import NotInstalled
 
 CODE_SERVER = "code-server@4.139.1"
@@ -70,25 +70,8 @@ def _install_packages() -> None:
     if shutil.which("apt-get") is None or os.geteuid() != 0:
         raise NotInstalled(f"it needs packages of the system; as root: {' '.join(command)}")
     for each in (["apt-get", "update"], command):
-        _run(each, {"DEBIAN_FRONTEND": "noninteractive"})
+        run(each, TIMEOUT_S)
 
 
 def _npm(*arguments: str, environ: Mapping[str, str] | None = None) -> None:
-    _run(["npm", "install", "--no-audit", "--no-fund", *arguments], environ or {})
-
-
-def _run(command: list[str], environ: Mapping[str, str]) -> None:
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **environ},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=TIMEOUT_S,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise NotInstalled(f"{command[0]} took longer than {TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        said = (done.stderr or done.stdout).strip().splitlines()
-        raise NotInstalled(f"{' '.join(command[:2])} failed: {said[-1] if said else 'no word why'}")
+    run(["npm", "install", "--no-audit", "--no-fund", *arguments], TIMEOUT_S, **(environ or {}))
