@@ -1,4 +1,4 @@
-"""What unit tests of the command line share: the command run in this process, without anybody's settings."""
+"""What unit tests share: the command run in this process, without settings, and a site to pull weights from."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from lsp_server.cli.main import main
+from tests.site import good_file, site, store  # noqa: F401 - fixtures
 
 
 @dataclass(frozen=True)
