@@ -1,4 +1,4 @@
-"""What unit tests share: the command run in this process, without settings, and a site to pull weights from."""
+"""What unit tests share: the command run in this process, without settings, and a site to pull from."""
 
 from __future__ import annotations
 
