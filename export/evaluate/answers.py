@@ -106,6 +106,22 @@ class Answer:
         """A JSON object of everything."""
         return asdict(self)
 
+    @classmethod
+    def from_json(cls, answer: Mapping[str, Any]) -> Answer:
+        """The answer that ``as_json`` wrote.
+
+        Raises:
+            KeyError, TypeError: it did not.
+        """
+        reply = {
+            **answer["reply"],
+            "texts": tuple(answer["reply"]["texts"]),
+            "ids": tuple(answer["reply"]["ids"]),
+        }
+        shares = {name: Share(**share) for name, share in answer["shares"].items()}
+        rest = {name: answer[name] for name in ("case", "source", "group", "right", "complaint")}
+        return cls(reply=Reply(**reply), shares=shares, **rest)
+
 
 @dataclass(frozen=True, slots=True)
 class Evaluation(Generic[ModelT, CaseT]):

@@ -1,26 +1,42 @@
-"""An evaluation and a model to answers: asks every case in order and judges it right away.
+"""An evaluation and a model to answers: asks every case in every mode and judges each right away.
 
 Judging waits for asking and asking for judging, so that a compiler never runs beside a pass that is timed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
+from engine.schedule import Decoding
 from export.evaluate.answers import Answer, CaseT, Evaluation, ModelT
+
+BLOCK = 20
+"""Cases a mode is asked in its turn. A run stopped early has asked all modes nearly the same cases."""
 
 
 def answers(
-    evaluation: Evaluation[ModelT, CaseT], model: ModelT, progress: Callable[[int], None] | None = None
-) -> Iterator[Answer]:
-    """Ask a model every case and judge what it says.
+    evaluation: Evaluation[ModelT, CaseT],
+    turn: Callable[[Decoding], ModelT],
+    modes: Sequence[Decoding],
+    given: Mapping[Decoding, int] | None = None,
+) -> Iterator[tuple[Decoding, Answer]]:
+    """Ask every case in every mode, the modes taking turns, and judge what is said.
 
     Args:
         evaluation: the set.
-        model: what the set's ``ask`` takes.
-        progress: told how many cases are done, after each.
+        turn: begins a mode's turn, and gives what the set's ``ask`` takes.
+        modes: in the order of their turns.
+        given: how many of the first cases each mode has answered already.
+
+    Yields:
+        The mode and its answer; within a mode in the order of the cases.
     """
-    for done, case in enumerate(evaluation.cases, 1):
-        yield evaluation.judge(case, evaluation.ask(model, case))
-        if progress is not None:
-            progress(done)
+    given = given or {}
+    for start in range(0, len(evaluation.cases), BLOCK):
+        for mode in modes:
+            cases = evaluation.cases[max(start, given.get(mode, 0)) : start + BLOCK]
+            if not cases:
+                continue
+            model = turn(mode)
+            for case in cases:
+                yield mode, evaluation.judge(case, evaluation.ask(model, case))

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.tokens import TokenCodec
     from export.evaluate import repair
-    from export.evaluate.answers import Evaluation
+    from export.evaluate.answers import Answer, Evaluation
 
 EPILOG = """\
 sets, and the data each takes:
@@ -41,6 +41,7 @@ examples:
   unmask eval infilling humaneval_infilling_multi_line.jsonl.gz --modes lossless --limit 300
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line --reference
   unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --json
+  unmask eval joint humaneval_infilling_single_line.jsonl.gz --answers answers.jsonl --resume
   unmask eval heldout corpus --per-kind 50
   unmask eval crossfile corpus --limit 200 --modes lossless
   unmask eval types corpus --limit 20 --modes parallel
@@ -122,6 +123,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--answers", type=Path, metavar="FILE", help="write every answer of every mode as JSON Lines"
     )
     parser.add_argument(
+        "--resume",
+        action="store_true",
+        help="go on where the same command, stopped early, left the file of --answers",
+    )
+    parser.add_argument(
         "--row-worth",
         type=float,
         metavar="P",
@@ -140,11 +146,12 @@ def run(args: argparse.Namespace) -> int:
     args.data = args.data or Path("corpus")
     # The cases of all sets but one do not depend on the model: bad data is told before it is loaded.
     evaluation = None if args.set == "repair" else _evaluation(args)
+    given = _given(args)
     with contextlib.ExitStack() as stack:
         answers = None
         if args.answers is not None:
-            answers = stack.enter_context(_opened(args.answers))
-        report = _measure(args, evaluation, answers)
+            answers = stack.enter_context(_opened(args.answers, resume=args.resume))
+        report = _measure(args, evaluation, given, answers)
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -152,10 +159,30 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _opened(path: Path) -> TextIO:
+def _given(args: argparse.Namespace) -> dict[Decoding, list[Answer]]:
+    """By mode, the answers of the run that is resumed, in the order of the cases."""
+    from export.evaluate.answers import Answer
+
+    given: dict[Decoding, list[Answer]] = {}
+    if not args.resume:
+        return given
+    if args.answers is None:
+        raise UsageError("--resume goes on from a file of answers", "Name it with --answers.")
+    try:
+        for line in args.answers.read_text(encoding="utf-8").splitlines():
+            answer = json.loads(line)
+            given.setdefault(answer["mode"], []).append(Answer.from_json(answer))
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UsageError(
+            f"{args.answers} cannot be resumed ({error})", "Leave --resume out to begin anew."
+        ) from error
+    return given
+
+
+def _opened(path: Path, *, resume: bool) -> TextIO:
     """A file to write to."""
     try:
-        return path.open("w", encoding="utf-8")
+        return path.open("a" if resume else "w", encoding="utf-8")
     except OSError as error:
         raise UsageError(f"{path} cannot be written ({error})", "Name another place.") from error
 
@@ -217,7 +244,10 @@ def _with_cases(evaluation: Evaluation[Any, Any], data: Path) -> Evaluation[Any,
 
 
 def _measure(
-    args: argparse.Namespace, evaluation: Evaluation[Any, Any] | None, answers_to: TextIO | None
+    args: argparse.Namespace,
+    evaluation: Evaluation[Any, Any] | None,
+    given: dict[Decoding, list[Answer]],
+    answers_to: TextIO | None,
 ) -> dict[str, Any]:
     """Ask in every mode, the base first, and report on all; the model is loaded once."""
     from export.evaluate import figures
@@ -227,25 +257,32 @@ def _measure(
     if args.reference and set(args.modes or ()) - {DECODINGS[0]}:
         raise UsageError("the float32 reference decodes left to right only", "Leave `--modes` out.")
     config = load_settings(args).engine
-    base = None
-    figures_of: dict[str, Any] = {}
     denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
     rule = denoiser.rule  # a model that fills slots in any order has all modes
     can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.agreement)
     modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
+    n_cases = len(evaluation.cases)
+    if any(mode not in modes or len(answers_of) > n_cases for mode, answers_of in given.items()):
+        raise UsageError(f"{args.answers} is of another run", "Leave --resume out to begin anew.")
+
+    def turn(mode: Decoding) -> Engine | Callable[[repair.Case], Sequence[int]]:
+        denoiser.forget()  # no mode finds the contexts of another
+        return _asked(args.set, denoiser, codec, config.context_tokens, mode)
+
     with contextlib.closing(denoiser):
-        for mode in modes:
-            denoiser.forget()  # no mode finds the contexts of another
-            model = _asked(args.set, denoiser, codec, config.context_tokens, mode)
-            given = []
-            for answer in answers(evaluation, model, _progress(mode, len(evaluation.cases))):
-                given.append(answer)
-                if answers_to is not None:
-                    line = json.dumps({"mode": mode, **answer.as_json()}, ensure_ascii=False)
-                    print(line, file=answers_to, flush=True)
-            figures_of[mode] = figures.summarise(given, evaluation.verdict, base).as_json()
-            base = base or given
+        counts = {mode: len(answers_of) for mode, answers_of in given.items()}
+        for mode, answer in answers(evaluation, turn, modes, counts):
+            given.setdefault(mode, []).append(answer)
+            if answers_to is not None:
+                line = json.dumps({"mode": mode, **answer.as_json()}, ensure_ascii=False)
+                print(line, file=answers_to, flush=True)
+            _tell(mode, len(given[mode]), n_cases)
+    base = given[modes[0]]
+    figures_of = {
+        mode: figures.summarise(given[mode], evaluation.verdict, None if mode == modes[0] else base).as_json()
+        for mode in modes
+    }
     info = denoiser.info
     return {
         "set": evaluation.name,
@@ -277,12 +314,10 @@ def _asked(
     return engine
 
 
-def _progress(mode: str, n_cases: int) -> Callable[[int], None]:
-    def progress(done: int) -> None:
-        if done % 20 == 0 or done == n_cases:
-            print(f"{mode}: {done} of {n_cases}", file=sys.stderr, flush=True)
-
-    return progress
+def _tell(mode: str, done: int, n_cases: int) -> None:
+    """How far a mode is, on stderr, now and then."""
+    if done % 20 == 0 or done == n_cases:
+        print(f"{mode}: {done} of {n_cases}", file=sys.stderr, flush=True)
 
 
 def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser, TokenCodec]:

@@ -63,6 +63,31 @@ def test_the_base_is_always_there_and_answers_are_kept(unmask: Unmask, problems:
     assert lines[0]["reply"]["texts"] == ["    return 1\n"]
 
 
+def test_a_run_that_was_stopped_goes_on(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    command = ("eval", "infilling", problems, "--answers", str(kept), "--json", *FAKE)
+    whole = json.loads(unmask(*command).out)
+    lines = kept.read_text(encoding="utf-8").splitlines(keepends=True)
+    kept.write_text("".join(lines[:1] + lines[3:5]), encoding="utf-8")  # as if two modes had begun
+    outcome = unmask(*command, "--resume")
+    resumed = [json.loads(line) for line in kept.read_text(encoding="utf-8").splitlines()]
+    assert len(resumed) == len(lines) == 9
+    assert [line["mode"] for line in resumed[3:]] == ["left_to_right"] * 2 + ["lossless"] + ["parallel"] * 3
+    for mode, figures in json.loads(outcome.out)["modes"].items():
+        assert figures["pass_at_1"] == whole["modes"][mode]["pass_at_1"]
+
+
+@pytest.mark.parametrize("text", ["{}", "no JSON", '{"mode": "parallel", "reply": 1}'])
+def test_what_is_no_file_of_answers_is_not_resumed(
+    unmask: Unmask, problems: str, tmp_path: Path, text: str
+) -> None:
+    kept = tmp_path / "answers.jsonl"
+    kept.write_text(text, encoding="utf-8")
+    outcome = unmask("eval", "infilling", problems, "--answers", str(kept), "--resume", *FAKE)
+    assert (outcome.code, "cannot be resumed" in outcome.err) == (2, True)
+    assert kept.read_text(encoding="utf-8") == text
+
+
 def test_a_model_that_cannot_draft_has_one_mode() -> None:
     assert _in_order(None, can_draft=False) == ["left_to_right"]
     assert _in_order(None, can_draft=True) == MODES

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+from engine.schedule import DECODINGS
 from engine.tokens import TokenCodec
 from export.corpus.shards import Document
 from export.evaluate import repair
+from export.evaluate.answers import Answer, Evaluation
 from export.evaluate.repair import Case, cases_of, evaluation, judge
 from export.evaluate.run import answers
 
@@ -24,6 +27,10 @@ def document(number: int) -> Document:
         language="javascript",
         text="\n".join(lines),
     )
+
+
+def ask(made: Evaluation[Any, Case], model: object) -> list[Answer]:
+    return [answer for _, answer in answers(made, lambda mode: model, DECODINGS[:1])]
 
 
 CASES = cases_of([document(number) for number in range(6)], CODEC)
@@ -62,7 +69,7 @@ def test_counting() -> None:
         return [1, 2, 7, 6, 5]  # one wrong token restored, one changed to another, a right one changed
 
     made = evaluation([case], CODEC, limit=None)
-    (answer,) = answers(made, correct)
+    (answer,) = ask(made, correct)
     counted = {name: (share.hits, share.of) for name, share in answer.shares.items()}
     assert counted == {"restored": (1, 2), "noticed": (2, 2), "changed": (1, 3), "cases_changed": (1, 1)}
     assert not answer.right
@@ -71,11 +78,11 @@ def test_counting() -> None:
 def test_doing_nothing_and_doing_right() -> None:
     (case, *_) = CASES
     made = evaluation(CASES, CODEC, limit=2)
-    left = [answer.shares for answer in answers(made, lambda asked: asked.spoilt)]
+    left = [answer.shares for answer in ask(made, lambda asked: asked.spoilt)]
     assert [(shares["restored"].hits, shares["noticed"].hits, shares["changed"].hits) for shares in left] == [
         (0, 0, 0)
     ] * 2
-    assert all(answer.right for answer in answers(made, lambda asked: asked.truth))
+    assert all(answer.right for answer in ask(made, lambda asked: asked.truth))
     cut = judge(case, replace(made.ask(lambda asked: asked.truth, case), ids=case.truth[:-5]))
     restored, changed = cut.shares["restored"], cut.shares["changed"]
     assert (cut.right, changed.hits + restored.of - restored.hits) == (False, 5)

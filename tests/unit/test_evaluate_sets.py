@@ -13,6 +13,7 @@ from engine import regions
 from engine.engine import Engine
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
+from engine.schedule import DECODINGS
 from engine.types import FillRequest, FillResult
 from export.corpus.shards import Document, write_shards
 from export.evaluate import heldout, infilling, joint
@@ -81,7 +82,7 @@ def problems(tmp_path: Path) -> Path:
 
 
 def ask(evaluation: Evaluation[Any, Any], model: object) -> list[Answer]:
-    return list(answers(evaluation, model))
+    return [answer for _, answer in answers(evaluation, lambda mode: model, DECODINGS[:1])]
 
 
 def test_infilling_is_judged_by_the_tests(problems: Path) -> None:
