@@ -89,7 +89,7 @@ class Manifest:
     """What an artifact says of itself.
 
     Attributes:
-        directory: where it lies.
+        source: the file that says it.
         name: model name.
         family: kind of model: ``context-canvas``, or one of ``engine.diffusion.FAMILIES``.
         quantization: encoding of its matrices.
@@ -108,7 +108,7 @@ class Manifest:
         window: how many tokens back the layers with a sliding window see; None where no layer has one.
     """
 
-    directory: Path
+    source: Path
     name: str
     family: str
     quantization: str
@@ -133,6 +133,11 @@ class Manifest:
     window: int | None
 
     @property
+    def directory(self) -> Path:
+        """Where its files lie."""
+        return self.source.parent
+
+    @property
     def files(self) -> tuple[FileEntry, ...]:
         """Every file of an assembled artifact once."""
         return (*self.shipped_files, self.tokenizer, self.weights)
@@ -148,17 +153,21 @@ class Manifest:
         return self.directory / entry.file
 
 
-def load_manifest(directory: Path) -> Manifest:
+def load_manifest(directory: Path, file: str = MANIFEST_FILE) -> Manifest:
     """Read and check the manifest of an artifact; the files it names are not opened.
+
+    Args:
+        directory: where it lies.
+        file: its name; in an assembled artifact it is the default.
 
     Raises:
         ArtifactError: it is missing, malformed, of another schema or family, or names a path outside.
     """
-    path = directory / MANIFEST_FILE
+    path = directory / file
     try:
         data = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
-        raise ArtifactError(f"{directory} holds no {MANIFEST_FILE}", _REMEDY) from error
+        raise ArtifactError(f"{directory} holds no {file}", _REMEDY) from error
     except (OSError, ValueError) as error:
         raise ArtifactError(f"{path} cannot be read ({error})", _REMEDY) from error
     return _Reader(path).manifest(data)
@@ -249,7 +258,7 @@ class _Reader:
         diffusion = None if family == FAMILY else self._diffusion(root, n_vocab)
         marked = diffusion is None or diffusion.placing == "suffix_prefix"
         return Manifest(
-            directory=self._path.parent,
+            source=self._path,
             name=self._name(root, "name"),
             family=family,
             quantization=self._name(root, "quantization"),

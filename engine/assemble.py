@@ -39,25 +39,32 @@ _PRETOKENIZE = {
 _CONTROL, _USER_DEFINED = 3, 4  # token types of the GGUF specification
 
 
-def packaged_manifest(name: str) -> Manifest:
+def shipped_manifest_file(quantization: str) -> str:
+    """Name of a manifest in the package, where ``d8`` lies beside another quantization."""
+    return "manifest-d8.json" if quantization == "d8" else MANIFEST_FILE
+
+
+def packaged_manifest(name: str, quantization: str = "q8") -> Manifest:
     """The manifest shipped with the package for a model.
 
     Raises:
-        ModelNotFoundError: none is shipped under this name.
+        ModelNotFoundError: none is shipped under this name in this quantization.
     """
     directory = Path(str(resources.files("engine"))) / "artifacts" / name
-    if not (directory / MANIFEST_FILE).is_file():
+    file = shipped_manifest_file(quantization)
+    if not (directory / file).is_file():
         raise ModelNotFoundError(f"no graphs are shipped for {name!r}", "See `unmask models list`.")
-    return load_manifest(directory)
+    return load_manifest(directory, file)
 
 
 def artifact_path(manifest: Manifest, store: ModelStore) -> Path:
     """Where the artifact of this very manifest belongs; another manifest, another place."""
-    digest = hashlib.sha256((manifest.directory / MANIFEST_FILE).read_bytes()).hexdigest()
+    digest = hashlib.sha256(manifest.source.read_bytes()).hexdigest()
     return store.artifact_dir(f"{manifest.name}-{manifest.quantization}-{digest[:12]}")
 
 
 def build_artifact(
+    manifest: Manifest,
     base: BaseModel,
     gguf_path: Path,
     store: ModelStore,
@@ -68,6 +75,7 @@ def build_artifact(
     """Make the artifact of a base model, unless it is there already.
 
     Args:
+        manifest: the packaged one.
         base: the model.
         gguf_path: its verified GGUF.
         store: where artifacts are kept.
@@ -78,12 +86,11 @@ def build_artifact(
         the artifact's directory.
 
     Raises:
-        ModelNotFoundError: no graphs are shipped for this model.
+        ArtifactError: the manifest is of other weights.
         IntegrityError: the result is not what the manifest promises.
         StoreError: it cannot be written.
         Cancelled: asked to stop; nothing is left behind.
     """
-    manifest = packaged_manifest(base.name)
     target = artifact_path(manifest, store)
     if (target / MANIFEST_FILE).is_file():
         return target
@@ -130,7 +137,7 @@ def assemble(
         shutil.copyfile(manifest.path(entry), directory / entry.file)
     write_weights(reader, manifest, directory / manifest.weights.file, progress, cancel or CancelToken())
     (directory / manifest.tokenizer.file).write_bytes(tokenizer_json(reader))
-    shutil.copyfile(manifest.directory / MANIFEST_FILE, directory / MANIFEST_FILE)
+    shutil.copyfile(manifest.source, directory / MANIFEST_FILE)
     verify(directory)
 
 

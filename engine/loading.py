@@ -6,7 +6,7 @@ from pathlib import Path
 
 from engine import catalog, sources
 from engine.artifact import MANIFEST_FILE, Manifest, verify
-from engine.assemble import artifact_path, build_artifact, packaged_manifest
+from engine.assemble import artifact_path, build_artifact
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
 from engine.denoiser import AnyDenoiser
@@ -17,6 +17,7 @@ from engine.store import ModelStore
 from engine.tokens import TokenCodec
 from engine.transitions import Transitions
 from engine.types import CancelToken, ProgressListener
+from engine.variants import suited_manifest
 
 
 def load_denoiser(
@@ -51,7 +52,8 @@ def find_artifact(
         return as_path
     base = catalog.lookup(config.model)
     store = ModelStore(config.cache_dir)
-    target = artifact_path(packaged_manifest(base.name), store)
+    manifest = suited_manifest(base.name, config.device)
+    target = artifact_path(manifest, store)
     if (target / MANIFEST_FILE).is_file():
         return target
     gguf_path = sources.pull(
@@ -63,7 +65,7 @@ def find_artifact(
         progress=progress,
         cancel=cancel,
     )
-    return build_artifact(base, gguf_path, store, progress=progress, cancel=cancel)
+    return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
 
 
 def _transitions(manifest: Manifest) -> Transitions | None:

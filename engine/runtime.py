@@ -11,6 +11,7 @@ import math
 import sys
 import time
 from collections.abc import Sequence
+from functools import cache
 from importlib import resources
 
 import numpy as np
@@ -142,7 +143,8 @@ class OnnxModel:
             "ids": rows.ids,
             "positions": n_past + rows.offsets,
             "bias": visibility(n_past, cache.capacity, rows.sees),
-            "logit_rows": np.asarray(wanted, dtype=np.int64),
+            # Never none: ONNX Runtime (1.31) gives the maximum over an empty array the wrong shape.
+            "logit_rows": np.asarray(wanted or [0], dtype=np.int64),
         }
         if "places" in self._inputs:
             inputs["places"] = places(self.manifest.n_kv_heads, n_past, len(rows))
@@ -163,8 +165,10 @@ class OnnxModel:
             inputs["previous"] = blank if previous is None else previous
         try:
             if self._in_place:
-                logits = self._run_in_place(cache, inputs, len(wanted))
-                return logits, [array[:, n_past : n_past + len(rows)] for array in cache.arrays]
+                logits = self._run_in_place(cache, inputs)
+                return logits[: len(wanted)], [
+                    array[:, n_past : n_past + len(rows)] for array in cache.arrays
+                ]
             new_names = [name.replace("past_", "new_") for name in self._past_names]
             inputs |= zip(self._past_names, cache.arrays, strict=True)
             logits, *new = self._session.run(["logits", *new_names], inputs)
@@ -172,17 +176,15 @@ class OnnxModel:
             raise BackendError(
                 f"ONNX Runtime failed in a pass of {len(rows)} rows ({error})", _REMEDY
             ) from error
-        return logits, new
+        return logits[: len(wanted)], new
 
-    def _run_in_place(
-        self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]], n_wanted: int
-    ) -> FloatArray:
+    def _run_in_place(self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]]) -> FloatArray:
         """A pass that writes its new entries behind the cache's own; no buffer is copied."""
         binding = self._binding(cache)
         inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
         for name, array in inputs.items():  # bound by address
             binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
-        logits = np.empty((n_wanted, self.manifest.n_vocab), dtype=np.float32)
+        logits = np.empty((len(inputs["logit_rows"]), self.manifest.n_vocab), dtype=np.float32)
         binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
         self._session.run_with_iobinding(binding)
         return logits
@@ -244,8 +246,16 @@ def visibility(
     return bias
 
 
-KERNEL_WIDTH, KERNEL_ROWS = 1024, 256
-"""Width of the square matrix in ``engine/kernels/int8_product.onnx``, and rows it is multiplied with."""
+KERNEL_WIDTH, KERNEL_ROWS, KERNEL_CODE = 1024, 256, 127
+"""Of ``engine/kernels/int8_product.onnx``: width of the square matrix, rows it is timed with, its values."""
+
+
+@cache
+def int8_products_are_exact() -> bool:
+    """Whether products of bytes are added up without overflow here, whatever their values are."""
+    rows = np.full((2, KERNEL_WIDTH), 255, dtype=np.uint8)
+    (products,) = _int8_kernel(threads=1).run(None, {"rows": rows})
+    return bool((products == 255 * KERNEL_CODE * KERNEL_WIDTH).all())
 
 
 def int8_products_per_s(threads: int) -> float:
@@ -254,10 +264,7 @@ def int8_products_per_s(threads: int) -> float:
     Args:
         threads: intra-op threads.
     """
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
-    kernel = (resources.files("engine") / "kernels" / "int8_product.onnx").read_bytes()
-    session = ort.InferenceSession(kernel, options, providers=[CPU])
+    session = _int8_kernel(threads)
     rows = np.ones((KERNEL_ROWS, KERNEL_WIDTH), dtype=np.uint8)
     best = math.inf
     for _ in range(50):
@@ -265,3 +272,10 @@ def int8_products_per_s(threads: int) -> float:
         session.run(None, {"rows": rows})
         best = min(best, time.perf_counter() - start)
     return KERNEL_ROWS * KERNEL_WIDTH**2 / best
+
+
+def _int8_kernel(threads: int) -> ort.InferenceSession:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    kernel = (resources.files("engine") / "kernels" / "int8_product.onnx").read_bytes()
+    return ort.InferenceSession(kernel, options, providers=[CPU])

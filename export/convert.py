@@ -107,7 +107,7 @@ class Conversion:
         self._name, self._encoding, self._refresh = name, encoding, refresh
         self.family = recognise(self._checkpoint, wishes or Wishes())
         self._shapes = parameter_shapes(self.family)
-        check_tensors(self._checkpoint, self._expected(), self.family.ignored)
+        check_tensors(self._checkpoint, expected_tensors(self.family), self.family.ignored)
         self._tokenizer = tokenizer_json(self._checkpoint)
         self._codec = _codec(self._tokenizer, directory)
         n_tokens = len(self._codec.token_bytes)
@@ -173,20 +173,6 @@ class Conversion:
             text = json.dumps(self._manifest(out), indent=1) + "\n"
             (out / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
             verify(out, full=False)
-
-    def _expected(self) -> dict[str, tuple[int, ...]]:
-        """Shape of every tensor of the checkpoint: what is stacked taken apart, entries put together."""
-        expected: dict[str, tuple[int, ...]] = {}
-        for name, parts in self.family.sources.items():
-            shape = self._shapes[name]
-            for source, n_rows in zip(parts, part_rows(self.family, name, shape), strict=True):
-                tensor, entry, transposed = split_source(source)
-                own = (n_rows, *shape[1:])
-                if entry is not None:
-                    known = expected.get(tensor, (0, *own))
-                    own = (max(known[0], entry + 1), *own)
-                expected[tensor] = own[::-1] if transposed else own
-        return expected
 
     def _write_weights(self, path: Path, progress: ProgressListener | None) -> None:
         with path.open("wb") as file:
@@ -291,6 +277,21 @@ def parameter_shapes(family: Family) -> dict[str, tuple[int, ...]]:
 
     shapes = shapes_of(family.config)
     return {name: shapes[name] for name in family.sources}
+
+
+def expected_tensors(family: Family) -> dict[str, tuple[int, ...]]:
+    """Shape of every tensor of a checkpoint: what is stacked taken apart, entries put together."""
+    expected: dict[str, tuple[int, ...]] = {}
+    for name, shape in parameter_shapes(family).items():
+        parts = family.sources[name]
+        for source, n_rows in zip(parts, part_rows(family, name, shape), strict=True):
+            tensor, entry, transposed = split_source(source)
+            own = (n_rows, *shape[1:])
+            if entry is not None:
+                known = expected.get(tensor, (0, *own))
+                own = (max(known[0], entry + 1), *own)
+            expected[tensor] = own[::-1] if transposed else own
+    return expected
 
 
 def part_rows(family: Family, name: str, shape: tuple[int, ...]) -> list[int]:

@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from engine.runtime import KERNEL_WIDTH
+from engine.runtime import KERNEL_CODE, KERNEL_WIDTH
 
 OPSET = 21
 
 
 def int8_product() -> bytes:
-    """A product of uint8 rows with a square int8 matrix of ones, which folds into a packed weight at load."""
+    """A product of uint8 rows with a square int8 matrix of one value, which is packed as a weight at load."""
     width = KERNEL_WIDTH
-    one = helper.make_tensor("one", TensorProto.INT8, [1], [1])
+    code = helper.make_tensor("code", TensorProto.INT8, [1], [KERNEL_CODE])
     nodes = [
-        helper.make_node(
-            "ConstantOfShape",
-            ["shape"],
-            ["ones"],
-            value=one,
-        ),
-        helper.make_node("MatMulInteger", ["rows", "ones"], ["products"]),
+        helper.make_node("ConstantOfShape", ["shape"], ["matrix"], value=code),
+        helper.make_node("MatMulInteger", ["rows", "matrix"], ["products"]),
     ]
     graph = helper.make_graph(
         nodes,

@@ -16,8 +16,8 @@ from typing import Any
 import onnx_ir as ir
 
 from engine import artifact
-from engine.artifact import ADAPTER_SOURCE, MANIFEST_FILE, SCHEMA, load_manifest
-from engine.assemble import assemble, tokenizer_json, write_weights
+from engine.artifact import ADAPTER_SOURCE, SCHEMA, Manifest, load_manifest
+from engine.assemble import assemble, shipped_manifest_file, tokenizer_json, write_weights
 from engine.encodings import Encoding
 from engine.errors import ArtifactError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
@@ -73,11 +73,6 @@ def package(
     directory.mkdir(parents=True, exist_ok=True)
     if adapter is not None:
         info, tensors = read_adapter(adapter)
-        if encoding == "d8":
-            raise ArtifactError(
-                "d8 cannot carry an adapter: masks in a pass would change what the base says",
-                "Choose q8, q4 or f32.",
-            )
         if info.base_sha256 != base_sha256:
             raise ArtifactError(f"{adapter.name} was trained on another base", "Name that base's adapter.")
         config = replace(config, adapter_rank=info.rank)
@@ -99,7 +94,8 @@ def package(
     )
 
     artifact_dir.mkdir(parents=True, exist_ok=True)
-    write_graph(config, plan, tied, directory / GRAPH_FILE)
+    graph_file = "denoiser-d8.onnx" if encoding == "d8" else GRAPH_FILE
+    write_graph(config, plan, tied, directory / graph_file)
     tokenizer = tokenizer_json(base.reader)
     data = manifest_data(base, base_name, base_sha256, encoding, plan, n_bytes)
     data["adapter"] = adapter_entry
@@ -109,11 +105,13 @@ def package(
         "sha256": hashlib.sha256(tokenizer).hexdigest(),
         "bytes": len(tokenizer),
     }
-    graph = file_entry(directory / GRAPH_FILE)
+    graph = file_entry(directory / graph_file)
     data["graphs"] = {"context": graph, "canvas": graph}
-    data["weights"]["sha256"] = _weights_sha256(data, base, directory, artifact_dir)
-    _write_manifest(data, directory)
-    assemble(load_manifest(directory), gguf_path, artifact_dir)
+    # The weights are assembled once to learn their hash.
+    weights = artifact_dir / WEIGHTS_FILE
+    write_weights(base.reader, _written(data, directory), weights, None, CancelToken())
+    data["weights"]["sha256"] = artifact.sha256_of(weights)
+    assemble(_written(data, directory), gguf_path, artifact_dir)
 
 
 def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:
@@ -201,19 +199,14 @@ def manifest_data(
     }
 
 
-def _weights_sha256(data: dict[str, Any], base: GgufBase, directory: Path, scratch: Path) -> str:
-    """Assemble the weights once to learn their hash."""
-    _write_manifest(data, directory)
-    path = scratch / WEIGHTS_FILE
-    write_weights(base.reader, load_manifest(directory), path, None, CancelToken())
-    return artifact.sha256_of(path)
-
-
 def file_entry(path: Path) -> dict[str, Any]:
     """What a manifest says of a file."""
     return {"file": path.name, "sha256": artifact.sha256_of(path), "bytes": path.stat().st_size}
 
 
-def _write_manifest(data: dict[str, Any], directory: Path) -> None:
+def _written(data: dict[str, Any], directory: Path) -> Manifest:
+    """The manifest, once it is on the disk."""
     text = json.dumps(data, indent=1, sort_keys=False) + "\n"
-    (directory / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
+    file = shipped_manifest_file(data["quantization"])
+    (directory / file).write_text(text, encoding="utf-8", newline="\n")
+    return load_manifest(directory, file)

@@ -23,6 +23,10 @@ ACCURACY_INT8 = 4
 """MatMulNBits: activations are quantized to int8 in blocks, which the integer kernels need."""
 
 
+ROW_MIDDLE = 128
+"""Code of a zero in a row of activations (``d8``)."""
+
+
 @dataclass(frozen=True, slots=True)
 class Part:
     """Where one stored part of a tensor lies."""
@@ -92,6 +96,7 @@ class WeightBinder:
         self._plan = plan
         self._file = weights_file
         self._tied = tied
+        self._n_inserted = 0
         model.opset_imports["com.microsoft"] = 1
 
     def bind(self) -> None:
@@ -112,7 +117,7 @@ class WeightBinder:
         elif stored.encoding == "f16":
             node.replace_input_with(index, self._widened(node, value.name, stored))
         elif node.op_type == "Gemm" and stored.encoding == "d8":
-            self._to_dynamic_quantize_matmul(node, value.name, stored)
+            self._to_int8_product(node, value.name, stored)
         elif node.op_type == "Gemm":
             self._to_matmul_nbits(node, value.name, stored)
         else:
@@ -152,14 +157,52 @@ class WeightBinder:
             node, "MatMulNBits", inputs if bias is None else [*inputs, None, None, bias], attributes
         )
 
-    def _to_dynamic_quantize_matmul(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
+    def _to_int8_product(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
+        """An int8 product whose rows each have a scale of their own, so that none depends on another.
+
+        The rows are uint8 around 128: ONNX Runtime has its quick kernels for those.
+        """
+        rows = node.inputs[0]
+        assert rows is not None
+        scaled, scale = self._scaled_rows(node, rows)
+        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
+        codes = self._insert(node, "QuantizeLinear", [scaled, one, middle])
+        stored_parts = [self._initializer(f"{name}.{part}", stored, part) for part in ("codes", "scales")]
+        inputs = [codes, stored_parts[0], one, stored_parts[1], middle]
+        product = self._insert(node, "MatMulIntegerToFloat", inputs, domain="com.microsoft")
         bias = node.inputs[2] if len(node.inputs) > 2 else None
-        inputs = [
-            node.inputs[0],
-            self._initializer(f"{name}.codes", stored, "codes"),
-            self._initializer(f"{name}.scales", stored, "scales"),
-        ]
-        self._replace(node, "DynamicQuantizeMatMul", inputs if bias is None else [*inputs, None, bias], {})
+        if bias is None:
+            self._replace(node, "Mul", [product, scale], {}, domain="")
+        else:
+            self._replace(node, "Add", [self._insert(node, "Mul", [product, scale]), bias], {}, domain="")
+
+    def _scaled_rows(self, node: ir.Node, rows: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Rows divided by their scales, so that they lie within ±127, and the scales."""
+        sizes = self._insert(node, "Abs", [rows])
+        axis = self._constant("last_axis", np.array([-1]))
+        largest = self._insert(node, "ReduceMax", [sizes, axis])
+        least, step = self._constant("least", np.float32(1e-9)), self._constant("step", np.float32(1 / 127))
+        scale = self._insert(node, "Mul", [self._insert(node, "Max", [largest, least]), step])
+        return self._insert(node, "Div", [rows, scale]), scale
+
+    def _insert(self, before: ir.Node, op: str, inputs: list[ir.Value], domain: str = "") -> ir.Value:
+        """The output of a new node."""
+        self._n_inserted += 1
+        name = f"{before.name}_{op}_{self._n_inserted}"
+        new = ir.node(op, inputs, domain=domain, name=name)
+        new.outputs[0].name = f"{name}_out"
+        self._graph.insert_before(before, new)
+        return new.outputs[0]
+
+    def _constant(self, name: str, value: np.ndarray | np.generic) -> ir.Value:
+        """A small initializer, made once."""
+        name = f"d8.{name}"
+        if name not in self._graph.initializers:
+            tensor = ir.tensor(np.asarray(value), name=name)
+            self._graph.register_initializer(
+                ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+            )
+        return self._graph.initializers[name]
 
     def _to_gather_block_quantized(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
         rows, columns = stored.shape
@@ -173,9 +216,14 @@ class WeightBinder:
         self._replace(node, "GatherBlockQuantized", inputs, attributes)
 
     def _replace(
-        self, node: ir.Node, op: str, inputs: list[ir.Value | None], attributes: dict[str, int]
+        self,
+        node: ir.Node,
+        op: str,
+        inputs: list[ir.Value | None],
+        attributes: dict[str, int],
+        domain: str = "com.microsoft",
     ) -> None:
-        new = ir.node(op, inputs, attributes, domain="com.microsoft", name=node.name)
+        new = ir.node(op, inputs, attributes, domain=domain, name=node.name)
         output, replaced = new.outputs[0], node.outputs[0]
         output.name, output.shape, output.type = replaced.name, replaced.shape, replaced.type
         ir.convenience.replace_nodes_and_values(self._graph, node, [node], [new], [replaced], [output])

@@ -62,9 +62,9 @@ def tiny_model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPath
     return export_tiny(tmp_path_factory.mktemp(f"tiny-{request.param}"), request.param)
 
 
-@pytest.fixture(scope="session", params=["f32", "q8", "q4"])
+@pytest.fixture(scope="session", params=["f32", "q8", "d8", "q4"])
 def tiny_adapted(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
-    """The tiny model with a random canvas adapter, in every encoding that can carry one."""
+    """The tiny model with a random canvas adapter, in every encoding."""
     directory = tmp_path_factory.mktemp(f"tiny-adapted-{request.param}")
     return export_tiny(directory, request.param, adapted=True)
 

@@ -211,10 +211,11 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
         StoreError: there is no room for it.
     """
     from engine.artifact import verify
-    from engine.assemble import artifact_path, packaged_manifest
+    from engine.assemble import artifact_path
     from engine.store import human_bytes
+    from engine.variants import suited_manifest
 
-    manifest = packaged_manifest(base.name)
+    manifest = suited_manifest(base.name, config.device)
     target = artifact_path(manifest, store)
     if target.is_dir():
         verify(target, full=False)

@@ -147,7 +147,7 @@ def _pull(args: argparse.Namespace) -> int:
         raise UsageError("--file is given, and --from names other sources", "Add --from file or drop one.")
     config = _config(args)
     store = _store(args)
-    shipped = _packaged(base) is not None
+    shipped = _packaged(base)
     if not shipped:
         print(f"unmask: this version ships no graphs for {base.name}: weights only", file=sys.stderr)
     with _bars() as progress:
@@ -159,7 +159,7 @@ def _pull(args: argparse.Namespace) -> int:
             offline=config.offline,
             progress=progress,
         )
-        artifact = _build(base, path, store, progress) if shipped else None
+        artifact = _build(shipped, base, path, store, progress) if shipped else None
     print(f"weights   {path}")
     if artifact is not None:
         print(f"artifact  {artifact}")
@@ -264,12 +264,12 @@ def _store(args: argparse.Namespace) -> ModelStore:
 
 
 def _packaged(base: BaseModel) -> Manifest | None:
-    """The manifest that ships with Unmask for a base; None where this version has none."""
-    from engine.assemble import packaged_manifest
+    """The manifest that ships with Unmask for a base on such a machine; None where this version has none."""
     from engine.errors import ModelNotFoundError
+    from engine.variants import suited_manifest
 
     try:
-        return packaged_manifest(base.name)
+        return suited_manifest(base.name, "auto")
     except ModelNotFoundError:
         return None
 
@@ -284,10 +284,12 @@ def _artifact(base: BaseModel, store: ModelStore) -> Path | None:
     return directory if directory is not None and (directory / MANIFEST_FILE).is_file() else None
 
 
-def _build(base: BaseModel, gguf_path: Path, store: ModelStore, progress: ProgressListener) -> Path:
+def _build(
+    manifest: Manifest, base: BaseModel, gguf_path: Path, store: ModelStore, progress: ProgressListener
+) -> Path:
     from engine.assemble import build_artifact
 
-    return build_artifact(base, gguf_path, store, progress=progress)
+    return build_artifact(manifest, base, gguf_path, store, progress=progress)
 
 
 def _verify_artifact(directory: Path, progress: ProgressListener) -> Path:

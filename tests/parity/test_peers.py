@@ -68,4 +68,4 @@ def test_the_kernel_that_ships_multiplies_and_is_what_export_makes() -> None:
     rows = np.random.default_rng(1).integers(0, 255, (3, runtime.KERNEL_WIDTH), dtype=np.uint8)
     session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
     (products,) = session.run(None, {"rows": rows})
-    assert (products == rows.sum(axis=1, dtype=np.int64)[:, None]).all()  # its matrix is of ones
+    assert (products == runtime.KERNEL_CODE * rows.sum(axis=1, dtype=np.int64)[:, None]).all()

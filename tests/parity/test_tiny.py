@@ -44,7 +44,7 @@ IDS = [3, 77, 140, 9, 201, 55, 260, 18, 30, 12, 99, 240, 7]
 TOLERANCE = {"f32": 1e-5, "q8": 0.05, "d8": 0.12, "q4": 0.35}
 
 # For rows behind a random adapter, whose deltas are as large as the weights.
-ADAPTED_TOLERANCE = {"f32": 1e-5, "q8": 0.1, "q4": 0.55}
+ADAPTED_TOLERANCE = {"f32": 1e-5, "q8": 0.1, "d8": 0.15, "q4": 0.55}
 
 
 def transformers_model() -> Qwen2ForCausalLM:
@@ -385,11 +385,3 @@ def test_an_altered_table_of_transitions_is_refused(tiny_adapted: TinyModel, tmp
     path.write_bytes(data)
     with pytest.raises(IntegrityError, match=r"transitions\.safetensors was altered"):
         open_engine(EngineConfig(model=str(artifact), device="cpu"))
-
-
-def test_an_encoding_that_cannot_be_lossless_carries_no_adapter(tiny_f32: TinyModel, tmp_path: Path) -> None:
-    """One activation scale for all rows of a pass: masks behind a row would change what the base says."""
-    adapter = tmp_path / "adapter.safetensors"
-    tiny.write_adapter(tiny_f32.gguf, adapter)
-    with pytest.raises(ArtifactError, match="d8 cannot carry an adapter"):
-        package(tiny_f32.gguf, "tiny", "d8", tmp_path / "ship", tmp_path / "art", adapter=adapter)

@@ -1,0 +1,28 @@
+"""Which of the quantizations that ship for a model suits this machine.
+
+``d8``, whose products are int8 throughout, is the quicker one on a CPU that multiplies bytes exactly; older
+x86 processors add pairs of products in 16 bits, which overflow. There, and on a GPU, it is ``q8``.
+"""
+
+from __future__ import annotations
+
+from engine.artifact import Manifest
+from engine.assemble import packaged_manifest
+from engine.config import Device
+from engine.errors import ModelNotFoundError
+from engine.runtime import CPU, choose_provider, int8_products_are_exact
+
+
+def suited_manifest(name: str, device: Device) -> Manifest:
+    """The packaged manifest of a model for the provider that a device setting leads to.
+
+    Raises:
+        ModelNotFoundError: no graphs are shipped under this name.
+        BackendError: the device cannot be used here.
+    """
+    if choose_provider(device).name == CPU and int8_products_are_exact():
+        try:
+            return packaged_manifest(name, "d8")
+        except ModelNotFoundError:
+            pass
+    return packaged_manifest(name)
