@@ -2,7 +2,8 @@
 
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
-``d8`` is that of `com.microsoft.DynamicQuantizeMatMul`: int8, transposed, one scale per output.
+``d8`` is int8, transposed, one scale per output, for products with rows of activations that are quantized as
+they come, each with a scale of its own.
 ``f16`` halves the file; it is computed in float32.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """

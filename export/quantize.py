@@ -1,6 +1,7 @@
 """An exported graph to one whose weights are read, quantized or not, from ``weights.bin``.
 
-Matrix products with a stored matrix become `com.microsoft.MatMulNBits`, the embedding look-up becomes
+Matrix products with a stored matrix become `com.microsoft.MatMulNBits` (``d8``: `MatMulIntegerToFloat`, with the
+rows quantized before it), the embedding look-up becomes
 `com.microsoft.GatherBlockQuantized`; both read the same bytes where embedding and head are tied.
 """
 

@@ -15,6 +15,7 @@ examples:
   unmask export --out my-artifact                    the default model, ready for --model my-artifact
   unmask export --quantization f32 --out reference   with float32 weights
   unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b
+  unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b --quantization d8
   unmask export --model qwen2.5-coder-1.5b --ship engine/artifacts/qwen2.5-coder-1.5b
   unmask export --from DIR --out my-model            an open diffusion checkpoint, for --model my-model
   unmask export --from OWNER/NAME --quantization q4 --out my-model
@@ -111,13 +112,14 @@ def _base(args: argparse.Namespace) -> Path:
     from engine import catalog, sources
     from engine.schedule import LEFT_TO_RIGHT
     from engine.store import ModelStore
-    from export.package import DRAFTING, package
+    from export.package import DRAFTING, DRAFTING_INT8, package
     from lsp_server.cli.progress import FirstUse
 
     if args.quantization == "f16":
         raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4 or d8.")
     config = load_settings(args).engine
     base = catalog.lookup(config.model)
+    drafting = DRAFTING_INT8 if args.quantization == "d8" else DRAFTING
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,
@@ -135,6 +137,6 @@ def _base(args: argparse.Namespace) -> Path:
             args.ship or Path(scratch) / "ship",
             args.out or Path(scratch) / "artifact",
             adapter=args.adapter,
-            rule=DRAFTING if args.adapter else LEFT_TO_RIGHT,
+            rule=drafting if args.adapter else LEFT_TO_RIGHT,
         )
     return Path(args.out or args.ship)
