@@ -138,7 +138,7 @@ def test_a_full_disk_is_one_line(capsys, gguf, monkeypatch):
 def test_the_artifact_is_made_where_graphs_are_shipped(capsys, gguf, monkeypatch, tmp_path):
     made: list[object] = []
 
-    def build(base, path, store, progress):
+    def build(manifest, base, path, store, progress):
         made.append((base, path))
         return store.artifact_dir("tiny-q8")
 
