@@ -5,9 +5,7 @@ from __future__ import annotations
 import os
 import re
 import signal
-import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
@@ -16,47 +14,15 @@ import pytest
 from engine.languages import by_id
 from engine.offers import TARGETS
 from engine.syntax import has_error
-from tests.clients import home, install, neovim
+from tests.clients import home, neovim_editor
 from tests.clients.conftest import Open
-from tests.clients.home import ROOT, Home
-from tests.clients.terminal import Terminal, eventually
+from tests.clients.home import ROOT
+from tests.clients.neovim_editor import Neovim
+from tests.clients.terminal import eventually
 
 pytestmark = pytest.mark.editor("tmux", "neovim")
 
 TOTAL = "total = compute(1)\nprint(total)\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Neovim:
-    """A running Neovim."""
-
-    terminal: Terminal
-    home: Home
-    socket: Path
-
-    def ask(self, lua: str) -> str:
-        """What a Lua expression evaluates to, as text."""
-        directory = install.directory("neovim")
-        expression = f"luaeval('{lua.replace(chr(39), chr(39) * 2)}')"
-        done = subprocess.run(
-            [*neovim.command(directory), "--server", str(self.socket), "--remote-expr", expression],
-            env={**self.home.env, **neovim.environment(directory)},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=20,
-        )
-        return done.stdout or done.stderr
-
-    def command(self, line: str) -> None:
-        """Type a command of normal mode's command line."""
-        self.terminal.press("Escape")
-        self.terminal.type(f":{line}\r")
-
-    def ready(self) -> Neovim:
-        """Once the server has its engine."""
-        eventually(lambda: self.ask("require('unmask').status()"), lambda said: said == "unmask", 90)
-        return self
 
 
 Edit = Callable[..., Neovim]
@@ -67,23 +33,10 @@ def edit(tmp_path: Path, in_terminal: Open) -> Edit:
     """Open a file in a Neovim set up by the page alone; ``more`` is Lua besides."""
 
     def start(text: str, name: str = "a.py", model: str = "fake", more: str = "") -> Neovim:
-        user = home.make(tmp_path / "home", model)
-        directory = install.directory("neovim")
-        link = user.path / "bin"
-        link.mkdir()
-        (link / "nvim").symlink_to(directory / neovim.PROGRAM)
-        env = neovim.environment(directory)
-        path = f"{link}{os.pathsep}{user.env['PATH']}"
-        user = Home(user.path, user.project, {**user.env, **env, "PATH": path})
-        for script in home.blocks("Neovim", "sh"):
-            user.run(script)
-        config = user.path / ".config/nvim/init.lua"
-        config.parent.mkdir(parents=True)
-        config.write_text("".join(home.blocks("Neovim", "lua")) + more)
+        user = neovim_editor.set_up(home.make(tmp_path / "home", model), more)
         file = user.file(name, text)
         socket = tmp_path / "nvim.socket"
-        terminal = in_terminal(user, ["nvim", "--listen", str(socket), str(file)], {})
-        return Neovim(terminal, user, socket).ready()
+        return neovim_editor.start(user, [file], socket, lambda *how: in_terminal(*how, {}))
 
     return start
 
