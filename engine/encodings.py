@@ -2,8 +2,8 @@
 
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
-``d8`` is int8, transposed, one scale per output, for products with rows of activations that are quantized as
-they come, each with a scale of its own.
+``d8`` is int8, transposed, for products with rows of activations that are quantized as they come: columns are
+cut into a few groups (``n_groups``), of which each has a scale for every output.
 ``f16`` halves the file; it is computed in float32.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """
@@ -19,6 +19,9 @@ import numpy.typing as npt
 Encoding = Literal["f32", "f16", "q8", "q4", "d8"]
 
 BLOCK = 32
+
+MOST_COLUMNS = 1024
+"""The widest group of columns that share a scale in ``d8``."""
 
 FloatArray = npt.NDArray[np.float32]
 
@@ -39,7 +42,10 @@ def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[t
         return {"data": (shape, "float32" if encoding == "f32" else "float16")}
     n_rows, n_columns = shape
     if encoding == "d8":
-        return {"codes": ((n_columns, n_rows), "int8"), "scales": ((n_rows,), "float32")}
+        return {
+            "codes": ((n_columns, n_rows), "int8"),
+            "scales": ((n_groups(n_columns), n_rows), "float32"),
+        }
     n_blocks, code_bytes = n_columns // BLOCK, BLOCK * (8 if encoding == "q8" else 4) // 8
     return {"codes": ((n_rows, n_blocks, code_bytes), "uint8"), "scales": ((n_rows, n_blocks), "float32")}
 
@@ -49,13 +55,21 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
     if encoding in ("f32", "f16"):
         return parts["data"].astype(np.float32)
     if encoding == "d8":
-        return parts["codes"].T.astype(np.float32) * np.asarray(parts["scales"], dtype=np.float32)[:, None]
+        scales = np.asarray(parts["scales"], dtype=np.float32)
+        groups = parts["codes"].astype(np.float32).reshape(len(scales), -1, scales.shape[1])
+        return np.ascontiguousarray((groups * scales[:, None]).reshape(-1, scales.shape[1]).T)
     codes = np.asarray(parts["codes"], dtype=np.uint8)
     if encoding == "q4":
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], BLOCK)
     zero = 128 if encoding == "q8" else 8
     values = (codes.astype(np.float32) - zero) * np.asarray(parts["scales"], dtype=np.float32)[..., None]
     return values.reshape(values.shape[0], -1)
+
+
+def n_groups(n_columns: int) -> int:
+    """Into how many groups of equal width ``d8`` cuts a row: the fewest that are not too wide."""
+    least = -(-n_columns // MOST_COLUMNS)
+    return next(count for count in range(least, n_columns + 1) if n_columns % count == 0)
 
 
 def _f32(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
@@ -67,9 +81,11 @@ def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
 
 
 def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
-    scales = (np.abs(matrix).max(axis=-1) / np.float32(127)).astype(np.float32)
-    codes = np.rint(matrix / np.where(scales == 0, np.float32(1), scales)[:, None])
-    return {"codes": np.ascontiguousarray(codes.astype(np.int8).T), "scales": scales}
+    n_rows, n_columns = matrix.shape
+    groups = np.ascontiguousarray(matrix, dtype=np.float32).reshape(n_rows, n_groups(n_columns), -1)
+    scales = (np.abs(groups).max(axis=-1) / np.float32(127)).astype(np.float32)
+    codes = np.rint(groups / _divisor(scales)).astype(np.int8).reshape(n_rows, n_columns)
+    return {"codes": np.ascontiguousarray(codes.T), "scales": np.ascontiguousarray(scales.T)}
 
 
 def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:

@@ -1,8 +1,8 @@
 """An exported graph to one whose weights are read, quantized or not, from ``weights.bin``.
 
-Matrix products with a stored matrix become `com.microsoft.MatMulNBits` (``d8``: `MatMulIntegerToFloat`, with the
-rows quantized before it), the embedding look-up becomes
-`com.microsoft.GatherBlockQuantized`; both read the same bytes where embedding and head are tied.
+Matrix products with a stored matrix become `com.microsoft.MatMulNBits`, with ``d8``
+`MatMulIntegerToFloat` behind operations that quantize its rows; the embedding look-up becomes
+`com.microsoft.GatherBlockQuantized`, which reads the head's bytes where the two are tied.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from engine.encodings import BLOCK, Encoding, part_shapes
+from engine.encodings import BLOCK, Encoding, n_groups, part_shapes
 
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""
@@ -67,8 +67,8 @@ def plan_weights(
         chosen: Encoding = encoding if len(shape) == 2 else "f32"
         if chosen in ("q8", "q4") and (shape[1] % BLOCK or ".router." in name):
             chosen = "f32"  # no whole number of blocks; or small, and what it decides is discrete
-        if chosen == "d8" and name == EMBEDDING:
-            chosen = "q8"  # looked up by row; d8 stores columns
+        if chosen == "d8" and (name == EMBEDDING or ".qkv." in name):
+            chosen = "q8"  # looked up by row, where d8 stores columns; or small, and scores depend on it most
         if ".lora_" in name and chosen != "f32":  # small, and read once a row
             chosen = "q8" if shape[1] % BLOCK == 0 else "f32"
         parts: dict[str, Part] = {}
@@ -159,38 +159,78 @@ class WeightBinder:
         )
 
     def _to_int8_product(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
-        """An int8 product whose rows each have a scale of their own, so that none depends on another.
+        """An int8 product whose rows each have scales of their own, so that none depends on another.
 
-        The rows are uint8 around 128: ONNX Runtime has its quick kernels for those.
+        The rows are uint8 around 128: ONNX Runtime has its quick kernels for those. Each group of columns is
+        a product by itself; the sum of all is taken behind the scales.
         """
         rows = node.inputs[0]
         assert rows is not None
-        scaled, scale = self._scaled_rows(node, rows)
-        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
-        codes = self._insert(node, "QuantizeLinear", [scaled, one, middle])
-        stored_parts = [self._initializer(f"{name}.{part}", stored, part) for part in ("codes", "scales")]
-        inputs = [codes, stored_parts[0], one, stored_parts[1], middle]
-        product = self._insert(node, "MatMulIntegerToFloat", inputs, domain="com.microsoft")
+        count = n_groups(stored.shape[1])
+        if count == 1:
+            codes, scale = self._quantized(node, rows)
+            scaled = self._insert(node, "Mul", [self._product(node, codes, name, stored, 0), scale])
+        else:
+            n_outputs, width = stored.shape[0], stored.shape[1] // count
+            grouped = self._reshaped(node, rows, (-1, count, width))
+            codes, scale = self._quantized(node, grouped)
+            flat = self._reshaped(node, codes, (-1, stored.shape[1]))
+            parts = self._split(node, flat, count)
+            products = [self._product(node, part, name, stored, at) for at, part in enumerate(parts)]
+            side_by_side = self._insert(node, "Concat", products, axis=-1)
+            stacked = self._reshaped(node, side_by_side, (-1, count, n_outputs))
+            weighed = self._insert(node, "Mul", [stacked, scale])
+            axis = self._constant("groups_axis", np.array([1]))
+            scaled = self._insert(node, "ReduceSum", [weighed, axis], keepdims=0)
         bias = node.inputs[2] if len(node.inputs) > 2 else None
         if bias is None:
-            self._replace(node, "Mul", [product, scale], {}, domain="")
+            self._replace(node, "Identity", [scaled], {}, domain="")
         else:
-            self._replace(node, "Add", [self._insert(node, "Mul", [product, scale]), bias], {}, domain="")
+            self._replace(node, "Add", [scaled, bias], {}, domain="")
 
-    def _scaled_rows(self, node: ir.Node, rows: ir.Value) -> tuple[ir.Value, ir.Value]:
-        """Rows divided by their scales, so that they lie within ±127, and the scales."""
-        sizes = self._insert(node, "Abs", [rows])
-        axis = self._constant("last_axis", np.array([-1]))
-        largest = self._insert(node, "ReduceMax", [sizes, axis])
+    def _quantized(self, node: ir.Node, rows: ir.Value) -> tuple[ir.Value, ir.Value]:
+        """Rows as codes, the largest value of each being 127 from the middle, and their scales."""
+        largest = self._insert(
+            node,
+            "ReduceMax",
+            [self._insert(node, "Abs", [rows]), self._constant("last_axis", np.array([-1]))],
+        )
         least, step = self._constant("least", np.float32(1e-9)), self._constant("step", np.float32(1 / 127))
         scale = self._insert(node, "Mul", [self._insert(node, "Max", [largest, least]), step])
-        return self._insert(node, "Div", [rows, scale]), scale
+        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
+        scaled = self._insert(node, "Div", [rows, scale])
+        return self._insert(node, "QuantizeLinear", [scaled, one, middle]), scale
 
-    def _insert(self, before: ir.Node, op: str, inputs: list[ir.Value], domain: str = "") -> ir.Value:
+    def _product(
+        self, node: ir.Node, codes: ir.Value, name: str, stored: StoredTensor, group: int
+    ) -> ir.Value:
+        """Rows of codes times one group of a stored matrix's columns; the rows' scales are left out."""
+        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
+        matrix, scales = (self._group(name, stored, part, group) for part in ("codes", "scales"))
+        inputs = [codes, matrix, one, scales, middle]
+        return self._insert(node, "MatMulIntegerToFloat", inputs, domain="com.microsoft")
+
+    def _reshaped(self, node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
+        target = self._constant("x".join(map(str, shape)), np.array(shape))
+        return self._insert(node, "Reshape", [value, target])
+
+    def _split(self, node: ir.Node, value: ir.Value, count: int) -> list[ir.Value]:
+        """Equal parts of a value along its last axis."""
+        self._n_inserted += 1
+        name = f"{node.name}_Split_{self._n_inserted}"
+        new = ir.node("Split", [value], {"axis": -1, "num_outputs": count}, num_outputs=count, name=name)
+        for at, output in enumerate(new.outputs):
+            output.name = f"{name}_out_{at}"
+        self._graph.insert_before(node, new)
+        return list(new.outputs)
+
+    def _insert(
+        self, before: ir.Node, op: str, inputs: list[ir.Value], domain: str = "", **attributes: int
+    ) -> ir.Value:
         """The output of a new node."""
         self._n_inserted += 1
         name = f"{before.name}_{op}_{self._n_inserted}"
-        new = ir.node(op, inputs, domain=domain, name=name)
+        new = ir.node(op, inputs, attributes, domain=domain, name=name)
         new.outputs[0].name = f"{name}_out"
         self._graph.insert_before(before, new)
         return new.outputs[0]
@@ -229,22 +269,35 @@ class WeightBinder:
         output.name, output.shape, output.type = replaced.name, replaced.shape, replaced.type
         ir.convenience.replace_nodes_and_values(self._graph, node, [node], [new], [replaced], [output])
 
+    def _group(self, name: str, stored: StoredTensor, part: str, group: int) -> ir.Value:
+        """What a part of a stored matrix holds of one of its groups of columns."""
+        (count, *rest), dtype = part_shapes(stored.shape, stored.encoding)[part]
+        count //= n_groups(stored.shape[1])
+        place, size = stored.parts[part], math.prod((count, *rest)) * np.dtype(dtype).itemsize
+        shape = (count, *rest) if part == "codes" else tuple(rest)
+        return self._external(f"{name}.{part}.{group}", Part(place.offset + group * size, size), dtype, shape)
+
     def _initializer(
         self, name: str, stored: StoredTensor, part: str, shape: tuple[int, ...] | None = None
     ) -> ir.Value:
+        default_shape, dtype = part_shapes(stored.shape, stored.encoding)[part]
+        return self._external(name, stored.parts[part], dtype, shape or default_shape)
+
+    def _external(self, name: str, place: Part, dtype: str, shape: tuple[int, ...]) -> ir.Value:
+        """An initializer that lies in the weights file, made once."""
         if name in self._graph.initializers:
             return self._graph.initializers[name]
-        default_shape, dtype = part_shapes(stored.shape, stored.encoding)[part]
-        place = stored.parts[part]
         tensor = ir.ExternalTensor(
             self._file,
             place.offset,
             place.n_bytes,
             ir.DataType.from_numpy(np.dtype(dtype)),
-            shape=ir.Shape(shape or default_shape),
+            shape=ir.Shape(shape),
             name=name,
         )
-        value = ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
+        value = ir.Value(
+            name=name, shape=ir.Shape(shape), type=ir.TensorType(tensor.dtype), const_value=tensor
+        )
         self._graph.register_initializer(value)
         return value
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.encodings import BLOCK, Encoding, decode, encode, part_shapes
+from engine.encodings import BLOCK, MOST_COLUMNS, Encoding, decode, encode, n_groups, part_shapes
 
 STEP = {"f32": 0.0, "q8": 0.5 / 127, "d8": 0.5 / 127, "q4": 1 / 8}
 
@@ -22,6 +22,15 @@ def test_decoded_values_lie_within_a_step(encoding: Encoding) -> None:
     largest = np.abs(scale_of).max(axis=-1, keepdims=True)
     allowed = np.broadcast_to(largest * STEP[encoding], scale_of.shape).reshape(matrix.shape)
     assert (np.abs(decode(parts, encoding) - matrix) <= allowed * 1.001).all()
+
+
+def test_wide_rows_have_a_scale_for_each_group_of_columns() -> None:
+    assert [n_groups(width) for width in (896, MOST_COLUMNS, 1536, 4864)] == [1, 1, 2, 8]
+    matrix = np.ones((3, 2 * MOST_COLUMNS), dtype=np.float32)
+    matrix[:, MOST_COLUMNS:] *= 1000
+    stored = encode(matrix, "d8")
+    assert stored["scales"].shape == (2, 3)
+    assert (decode(stored, "d8") == matrix).all()  # with one scale the ones would be zeros
 
 
 def test_eight_bit_blocks_are_exact_for_eight_bit_weights() -> None:

@@ -6,6 +6,24 @@ local M = {}
 M.WORD = [[^\_s*\%(\k\+\|\%(\k\@!\S\)\+\)]]
 M.LINE = [[^\n*[^\n]*]]
 
+--- What of a suggestion is typed already.
+---@param item table
+---@return string? typed nil where something else was typed since it came
+---@return boolean moved whether the cursor is not where it was then
+local function typed_of(item)
+  if not item.range then
+    return "", false
+  end
+  local row, column, end_row, end_column = item.range:to_extmark()
+  local cursor = vim.api.nvim_win_get_cursor(0)
+  if cursor[1] - 1 < row or cursor[1] - 1 == row and cursor[2] < column then
+    return nil, true
+  end
+  local typed = table.concat(vim.api.nvim_buf_get_text(0, row, column, cursor[1] - 1, cursor[2], {}), "\n")
+  local moved = cursor[1] - 1 ~= end_row or cursor[2] > end_column
+  return vim.startswith(item.insert_text, typed) and typed or nil, moved
+end
+
 --- Take the suggestion that is shown, or the part of it that a pattern finds at the start of what is new.
 ---@param pattern? string
 ---@return boolean taken
@@ -15,14 +33,19 @@ function M.accept(pattern)
   end
   return vim.lsp.inline_completion.get({
     on_accept = function(item)
-      if not pattern or type(item.insert_text) ~= "string" then
+      if type(item.insert_text) ~= "string" then
         return item
       end
-      local typed = ""
-      if item.range then
-        local row, column = item.range:to_extmark()
-        local cursor = vim.api.nvim_win_get_cursor(0)
-        typed = table.concat(vim.api.nvim_buf_get_text(0, row, column, cursor[1] - 1, cursor[2], {}), "\n")
+      -- Neovim shows a suggestion on while keys wait to be read, and its range is of the text before them.
+      local typed, moved = typed_of(item)
+      if not typed then
+        return nil
+      end
+      if moved then
+        item.range, item.insert_text, typed = nil, item.insert_text:sub(#typed + 1), ""
+      end
+      if not pattern then
+        return item
       end
       local part = typed .. vim.fn.matchstr(item.insert_text:sub(#typed + 1), pattern)
       if part ~= item.insert_text then
