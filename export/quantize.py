@@ -175,13 +175,14 @@ class WeightBinder:
             grouped = self._reshaped(node, rows, (-1, count, width))
             codes, scale = self._quantized(node, grouped)
             flat = self._reshaped(node, codes, (-1, stored.shape[1]))
-            parts = self._split(node, flat, count)
+            parts = self._split(node, flat, count, axis=1)
             products = [self._product(node, part, name, stored, at) for at, part in enumerate(parts)]
             side_by_side = self._insert(node, "Concat", products, axis=-1)
             stacked = self._reshaped(node, side_by_side, (-1, count, n_outputs))
             weighed = self._insert(node, "Mul", [stacked, scale])
-            axis = self._constant("groups_axis", np.array([1]))
-            scaled = self._insert(node, "ReduceSum", [weighed, axis], keepdims=0)
+            # ReduceSum adds one row up in another order than several.
+            terms = self._split(node, weighed, count, axis=1)
+            scaled = self._reshaped(node, self._insert(node, "Sum", terms), (-1, n_outputs))
         bias = node.inputs[2] if len(node.inputs) > 2 else None
         if bias is None:
             self._replace(node, "Identity", [scaled], {}, domain="")
@@ -214,11 +215,11 @@ class WeightBinder:
         target = self._constant("x".join(map(str, shape)), np.array(shape))
         return self._insert(node, "Reshape", [value, target])
 
-    def _split(self, node: ir.Node, value: ir.Value, count: int) -> list[ir.Value]:
-        """Equal parts of a value along its last axis."""
+    def _split(self, node: ir.Node, value: ir.Value, count: int, *, axis: int) -> list[ir.Value]:
+        """Equal parts of a value along an axis."""
         self._n_inserted += 1
         name = f"{node.name}_Split_{self._n_inserted}"
-        new = ir.node("Split", [value], {"axis": -1, "num_outputs": count}, num_outputs=count, name=name)
+        new = ir.node("Split", [value], {"axis": axis, "num_outputs": count}, num_outputs=count, name=name)
         for at, output in enumerate(new.outputs):
             output.name = f"{name}_out_{at}"
         self._graph.insert_before(node, new)

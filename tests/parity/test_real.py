@@ -93,6 +93,19 @@ def test_torch_agrees_with_transformers_and_onnx_with_torch(
     assert (shipped.argmax(-1) == ours.argmax(-1)).mean() >= 0.92
 
 
+def test_a_row_is_the_same_to_the_bit_alone_and_among_others(artifact: Path, onnx_model: OnnxModel) -> None:
+    """At the sizes of the real model, where ONNX Runtime takes other ways than with the tiny one."""
+    manifest = onnx_model.manifest
+    ids = TokenCodec.from_file(manifest.path(manifest.tokenizer)).encode(TEXT)
+    cache = ContextCache(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim)
+    cache.append(ids[:70], onnx_model.forward(cache, Rows.causal(ids[:70]), [])[1])
+    together, _ = onnx_model.forward(cache, Rows.drafting(ids[70:90], [(1, 2), (3, 4)]), range(20))
+    for at, token in enumerate(ids[70:90]):
+        alone, new = onnx_model.forward(cache, Rows.causal([token]), [0])
+        assert (alone[0] == together[at]).all(), at
+        cache.append([token], new)
+
+
 @pytest.mark.parametrize("cut", ["    a = ", "    phi1, phi2 = ", "    return ", '    """Great', "    dphi"])
 def test_canvas_equals_plain_greedy_decoding(onnx_model: OnnxModel, cut: str) -> None:
     """The engine's passes, cached and one row each, against a full pass over everything for every token."""
