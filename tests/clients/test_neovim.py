@@ -65,6 +65,17 @@ def test_ghost_text_taken_by_word_and_whole(edit: Edit):
     assert re.search(r"^accepted 1$", editor.terminal.screen(), re.MULTILINE)
 
 
+@pytest.mark.parametrize(("keys", "line"), [("al<Tab>", "total = compute(1)"), ("ter<Tab>", "totter")])
+def test_keys_that_wait_to_be_read_are_part_of_what_is_taken(edit: Edit, keys: str, line: str):
+    """Neovim still shows the suggestion of the text before them when it comes to the last one."""
+    editor = edit(TOTAL)
+    editor.terminal.press("G", "o")
+    editor.terminal.type("tot", each_s=0.05)
+    editor.terminal.wait("print(total)\ntotal = compute(1)")
+    editor.ask(f'vim.api.nvim_input("{keys}")')
+    eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), line.__eq__)
+
+
 def test_a_line_of_several_and_a_key_without_suggestion(edit: Edit):
     editor = edit("def f():\n", model="fake:answer=a%20%3D%201%0A%20%20%20%20return%20a")
     editor.terminal.press("o")
