@@ -23,6 +23,9 @@ BLOCK = 32
 MOST_COLUMNS = 1024
 """The widest group of columns that share a scale in ``d8``."""
 
+AT_ONCE = 8192
+"""Rows that are encoded at once: a vocabulary's matrix would take several times its size otherwise."""
+
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -82,10 +85,17 @@ def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
 
 def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     n_rows, n_columns = matrix.shape
-    groups = np.ascontiguousarray(matrix, dtype=np.float32).reshape(n_rows, n_groups(n_columns), -1)
-    scales = (np.abs(groups).max(axis=-1) / np.float32(127)).astype(np.float32)
-    codes = np.rint(groups / _divisor(scales)).astype(np.int8).reshape(n_rows, n_columns)
-    return {"codes": np.ascontiguousarray(codes.T), "scales": np.ascontiguousarray(scales.T)}
+    count = n_groups(n_columns)
+    codes = np.empty((n_columns, n_rows), dtype=np.int8)
+    scales = np.empty((count, n_rows), dtype=np.float32)
+    for start in range(0, n_rows, AT_ONCE):
+        groups = np.asarray(matrix[start : start + AT_ONCE], dtype=np.float32).reshape(
+            -1, count, n_columns // count
+        )
+        scale = (np.abs(groups).max(axis=-1) / np.float32(127)).astype(np.float32)
+        rounded = np.rint(groups / _divisor(scale)).astype(np.int8).reshape(-1, n_columns)
+        codes[:, start : start + AT_ONCE], scales[:, start : start + AT_ONCE] = rounded.T, scale.T
+    return {"codes": codes, "scales": scales}
 
 
 def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
