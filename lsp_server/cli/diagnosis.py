@@ -219,10 +219,10 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
     target = artifact_path(manifest, store)
     if target.is_dir():
         verify(target, full=False)
-        return "ready"
+        return f"ready ({manifest.quantization})"
     if store.has_base(base):
         store.check_space(manifest.weights.n_bytes)
-        return "weights here; prepared on first use"
+        return f"weights here; prepared on first use ({manifest.quantization})"
     can_fetch = not config.offline or ("file" in config.sources and config.base_file is not None)
     if not can_fetch:
         raise ModelNotFoundError(
