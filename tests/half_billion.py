@@ -276,9 +276,10 @@ def served(artifact: Path) -> str:
         if state["state"] == "failed":
             raise SystemExit(f"the server failed: {state}")
         ready = time.perf_counter() - began
-        client.open("file:///work/a.py", FILE)
+        uri = (artifact / "a.py").as_uri()
+        client.open(uri, FILE)
         began = time.perf_counter()
-        asked = inline("file:///work/a.py", 1, len("    return "), automatic=False)
+        asked = inline(uri, 1, len("    return "), automatic=False)
         items = client.call("textDocument/inlineCompletion", asked, PATIENCE_S)["items"]
         answered = time.perf_counter() - began
         memory = psutil.Process(client.process.pid).memory_info().rss
@@ -319,12 +320,13 @@ def measure(kind: str, quantization: str, work: Path) -> str:
 
 def compare(quantization: str, work: Path) -> str:
     """The base under another family's config beside the base: the same text and passes, hole by hole."""
-    checkpoint, artifact = work / REAL, work / f"{REAL}-artifact"
+    checkpoint, artifact, base = work / REAL, work / f"{REAL}-artifact", work / f"{REAL}-base"
     write_real(checkpoint)
     try:
         options = ("--block", "1", "--quantization", quantization, "--out", str(artifact))
         export = unmask("export", "--from", str(checkpoint), *options)
-        common = (
+        unmask("export", "--quantization", quantization, "--out", str(base))  # another one may ship
+        common = [
             "--device",
             "cpu",
             "--offline",
@@ -333,12 +335,12 @@ def compare(quantization: str, work: Path) -> str:
             "left_to_right",
             "--max-tokens",
             "24",
-        )
+        ]
         same, differences = 0, []
         for prompt in PROMPTS:
             asked = ("fill", "-", "--language", "javascript" if "function" in prompt else "python", *common)
             theirs = json.loads(unmask(*asked, "--model", str(artifact), stdin=prompt).out)
-            ours = json.loads(unmask(*asked, stdin=prompt).out)
+            ours = json.loads(unmask(*asked, "--model", str(base), stdin=prompt).out)
             same += theirs["fills"] == ours["fills"]
             differences.append(abs(theirs["confidence"][0] - ours["confidence"][0]))
         return (
@@ -346,8 +348,8 @@ def compare(quantization: str, work: Path) -> str:
             f"{max(differences):.4f} | {quantization} | exported in {export} |"
         )
     finally:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-        shutil.rmtree(artifact, ignore_errors=True)
+        for made in (checkpoint, artifact, base):
+            shutil.rmtree(made, ignore_errors=True)
 
 
 def main() -> None:

@@ -292,6 +292,14 @@ def soak(minutes: float, model: str, most_growth_mb: float) -> list[str]:
     return wrong
 
 
+def tell(wrong: list[str]) -> int:
+    """Print what was wrong; the exit code for it."""
+    for what in wrong[:20]:
+        print(f"WRONG {what}")
+    print(f"{len(wrong)} things were wrong" if wrong else "nothing was wrong")
+    return 1 if wrong else 0
+
+
 def main() -> int:
     """Run it; exit code 1 where something was wrong."""
     parser = argparse.ArgumentParser(
@@ -301,11 +309,7 @@ def main() -> int:
     parser.add_argument("--model", default="fake:step_ms=20", help="a model's name, or the fake")
     parser.add_argument("--most-growth-mb", type=float, default=3.0)
     asked = parser.parse_args()
-    wrong = soak(asked.minutes, asked.model, asked.most_growth_mb)
-    for what in wrong[:20]:
-        print(f"WRONG {what}")
-    print(f"{len(wrong)} things were wrong" if wrong else "nothing was wrong")
-    return 1 if wrong else 0
+    return tell(soak(asked.minutes, asked.model, asked.most_growth_mb))
 
 
 if __name__ == "__main__":
