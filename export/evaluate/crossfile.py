@@ -24,7 +24,7 @@ from engine.tasks.slots import walk
 from engine.types import FillRequest, Related, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, same, similarity
-from export.evaluate.heldout import SEED, read_documents
+from export.evaluate.documents import SEED, read_documents
 
 if TYPE_CHECKING:
     from tree_sitter import Node

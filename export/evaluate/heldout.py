@@ -6,28 +6,23 @@ are no tests, so an answer is right when it is the same text, surrounding white 
 
 from __future__ import annotations
 
-import itertools
 import random
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from engine import languages
 from engine.engine import Engine
-from engine.errors import UsageError
 from engine.spans import KINDS, Kind, spans_of
 from engine.types import FillRequest, Span
-from export.corpus.shards import Document, read_shard
+from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, same, similarity
+from export.evaluate.documents import SEED, read_documents
 
-SEED = 2026
 PER_KIND = 100
 MIN_CHARS = 3
 MAX_CHARS = 600
 MAX_LINES = 10
-MAX_FILE_CHARS = 60_000
-MAX_DOCUMENTS = 5_000
-"""No more documents are read: shards are shuffled, so the first ones are a fair sample."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +36,6 @@ class Case:
     prefix: str
     solution: str
     suffix: str
-
-
-def read_documents(directory: Path) -> Iterator[Document]:
-    """The held-out documents of a corpus that are neither huge nor empty, in their order.
-
-    Raises:
-        UsageError: there are no held-out shards.
-    """
-    shards = sorted(directory.glob("heldout-*.jsonl.gz"))
-    if not shards:
-        raise UsageError(f"{directory} has no heldout-*.jsonl.gz", "Name the directory of a corpus.")
-    documents = itertools.chain.from_iterable(map(read_shard, shards))
-    usable = (doc for doc in documents if doc.text.strip() and len(doc.text) <= MAX_FILE_CHARS)
-    yield from itertools.islice(usable, MAX_DOCUMENTS)
 
 
 def cases_of(documents: Iterable[Document], per_kind: int = PER_KIND, seed: int = SEED) -> list[Case]:

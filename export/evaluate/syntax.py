@@ -22,6 +22,7 @@ from engine.languages import Language
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly
+from export.evaluate.functions import functions_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 SEED = 2026
 N_SPOILT = 300
 N_RIGHT = 300
-MIN_LINES, MAX_LINES = 5, 40
-MAX_CHARS = 1500
 PER_DOCUMENT = 3
 TRIES = 60
 
@@ -93,16 +92,7 @@ def evaluation(documents: Iterable[Document], *, limit: int | None) -> Evaluatio
 
     def ask(engine: Engine, case: Case) -> Reply:
         result = engine.edit(EditRequest("repair", case.text, case.language, doubtful=case.doubtful))
-        work = result.work
-        return Reply(
-            (result.text,),
-            result.status,
-            work.tokens,
-            work.forwards,
-            work.context_forwards,
-            work.rows,
-            round(result.ms, 1),
-        )
+        return Reply.of_edit(result, result.text)
 
     return Evaluation("syntax repair", "exact", evenly(cases_of(documents), limit), ask, judge)
 
@@ -152,7 +142,7 @@ def _functions(documents: list[Document], seed: str) -> Iterator[tuple[Document,
     for document in documents:
         language = languages.by_id(document.language)
         rng = random.Random(f"{seed}/{document.key}")
-        spans = list(_definitions(document.text, language))
+        spans = [function.span for function in functions_of(document.text, language)]
         rng.shuffle(spans)
         n_taken = 0
         for span in spans:
@@ -160,25 +150,6 @@ def _functions(documents: list[Document], seed: str) -> Iterator[tuple[Document,
             if n_taken < PER_DOCUMENT and not syntax.has_error(text, language):
                 n_taken += 1
                 yield document, span, text
-
-
-def _definitions(text: str, language: Language) -> Iterator[Span]:
-    """The whole lines of functions and methods that are neither short nor long."""
-    parsed = syntax.parse(text, language)
-    for captures in parsed.matches(0, len(text)) if parsed else ():
-        if parsed is None or "definition" not in captures:
-            continue
-        node = captures["definition"][0]
-        n_lines = node.end_point.row - node.start_point.row + 1
-        start = text.rfind("\n", 0, parsed.utf8.byte_to_char(node.start_byte)) + 1
-        end = parsed.utf8.byte_to_char(node.end_byte)
-        if (
-            MIN_LINES <= n_lines <= MAX_LINES
-            and end - start <= MAX_CHARS
-            and not text[start : parsed.utf8.byte_to_char(node.start_byte)].strip()
-            and ("function" in node.type or "method" in node.type)
-        ):
-            yield Span(start, end)
 
 
 def _case(document: Document, span: Span, text: str, kind: Kind, rng: random.Random) -> Case | None:

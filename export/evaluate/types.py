@@ -27,7 +27,7 @@ from engine.tasks.slots import walk
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly
-from export.evaluate.heldout import read_documents
+from export.evaluate.documents import read_documents
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -73,16 +73,7 @@ def evaluation(directory: Path, *, limit: int | None, max_tokens: int) -> Evalua
     def ask(engine: Engine, case: Case) -> Reply:
         request = EditRequest("types", case.text, case.language, max_tokens=max_tokens)
         result = engine.edit(request)
-        work = result.work
-        return Reply(
-            (result.text,),
-            result.status,
-            work.tokens,
-            work.forwards,
-            work.context_forwards,
-            work.rows,
-            round(result.ms, 1),
-        )
+        return Reply.of_edit(result, result.text)
 
     cases = evenly(cases_of(read_documents(directory)), limit)
     return Evaluation("types of held-out packages", "files_exact", cases, ask, judge)
@@ -156,14 +147,23 @@ def annotations_of(text: str, language_id: str) -> dict[Place, str]:
     return found
 
 
-def stripped(text: str, language_id: str) -> tuple[str, int]:
-    """A text without the annotations of its parameters and returns, and how many places have none."""
+def stripped(text: str, language_id: str, within: Span | None = None) -> tuple[str, int]:
+    """A text without the annotations of its parameters and returns, and how many places have none.
+
+    Args:
+        text: the whole text.
+        language_id: LSP language identifier.
+        within: where the functions stand that lose theirs; None for everywhere.
+    """
     syntax = parse(text, languages.by_id(language_id))
     if syntax is None:
         return text, 0
     edits: list[TextEdit] = []
     n_bare = 0
     for function in _functions(syntax):
+        start, end = (syntax.utf8.byte_to_char(byte) for byte in (function.start_byte, function.end_byte))
+        if within is not None and not (within.start_char <= start and end <= within.end_char):
+            continue
         typed = list(_typed(function))
         n_bare += _n_places(function, syntax) - len(typed)
         for name, holder, annotation in typed:

@@ -33,6 +33,7 @@ sets, and the data each takes:
   repair        a corpus directory: wrong tokens put into held-out code, found and put right
   follow        a corpus directory: a parameter put back into held-out signatures, and the calls that follow
   syntax        a corpus directory: held-out functions with one token wrong that parse no more, mended
+  actions       a corpus directory, or one with a folder for each package: every edit action in every language
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
 
@@ -48,6 +49,7 @@ examples:
   unmask eval repair corpus --limit 100
   unmask eval syntax corpus --limit 60
   unmask eval follow corpus --limit 100
+  unmask eval actions corpus --per-kind 20 --modes parallel
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
 
@@ -63,10 +65,12 @@ _DEFAULT_TOKENS = {
     "repair": 48,
     "syntax": 16,
     "follow": 32,
+    "actions": 1024,
     "translate": 512,
     "instructions": 1024,
 }
-_OF_CORPUS = ("crossfile", "follow", "heldout", "repair", "syntax", "types")
+_OF_CORPUS = ("actions", "crossfile", "follow", "heldout", "repair", "syntax", "types")
+_PER_KIND = {"heldout": 100, "actions": 20}
 _ONE_MODE = ("follow", "repair", "syntax")
 """Sets in which the base decides: they are asked once."""
 
@@ -109,9 +113,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--per-kind",
         type=whole_number(1, 100_000),
-        default=100,
         metavar="N",
-        help="heldout: the most cases of each kind",
+        help="heldout, actions: the most cases of each kind (heldout 100, actions 20 in each language)",
     )
     parser.add_argument(
         "--holes", type=whole_number(2, 3), metavar="N", help="joint: cases with N holes, 2 or 3, alone"
@@ -190,7 +193,9 @@ def _opened(path: Path, *, resume: bool) -> TextIO:
 def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     """The set that was asked for, before any model is loaded."""
     from export.evaluate import (
+        actions,
         crossfile,
+        documents,
         follow,
         heldout,
         infilling,
@@ -203,9 +208,12 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
+    per_kind = args.per_kind or _PER_KIND.get(args.set, 0)
     evaluation: Evaluation[Any, Any]
-    if args.set == "heldout":
-        evaluation = heldout.evaluation(data, per_kind=args.per_kind, limit=limit, max_tokens=max_tokens)
+    if args.set == "actions":
+        evaluation = actions.evaluation(data, per_kind=per_kind, limit=limit, max_tokens=max_tokens)
+    elif args.set == "heldout":
+        evaluation = heldout.evaluation(data, per_kind=per_kind, limit=limit, max_tokens=max_tokens)
     elif args.set == "crossfile":
         budget = load_settings(args).context_files or crossfile.RELATED_TOKENS
         evaluation = crossfile.evaluation(data, limit=limit, max_tokens=max_tokens, related_tokens=budget)
@@ -219,7 +227,7 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
     elif args.set == "follow":
         evaluation = follow.evaluation(data, limit=limit)
     elif args.set == "syntax":
-        evaluation = syntax.evaluation(heldout.read_documents(data), limit=limit)
+        evaluation = syntax.evaluation(documents.read_documents(data), limit=limit)
     elif args.set == "joint":
         evaluation = joint.evaluation(data, limit=limit, max_tokens=max_tokens, n_holes=args.holes)
     else:
@@ -231,9 +239,9 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
 
 def _repair(args: argparse.Namespace, codec: TokenCodec) -> Evaluation[Any, Any]:
     """The set of spoilt canvases; what a token is depends on the model."""
-    from export.evaluate import heldout, repair
+    from export.evaluate import documents, repair
 
-    cases = repair.cases_of(heldout.read_documents(args.data), codec)
+    cases = repair.cases_of(documents.read_documents(args.data), codec)
     return _with_cases(repair.evaluation(cases, codec, limit=args.limit), args.data)
 
 

@@ -16,7 +16,7 @@ from engine.fake import FakeDenoiser
 from engine.schedule import DECODINGS
 from engine.types import FillRequest, FillResult
 from export.corpus.shards import Document, write_shards
-from export.evaluate import heldout, infilling, joint
+from export.evaluate import documents, heldout, infilling, joint
 from export.evaluate.answers import Answer, Evaluation, Reply
 from export.evaluate.run import answers
 
@@ -183,8 +183,8 @@ def document(number: int, text: str = PROGRAM) -> Document:
 
 def test_heldout_cases(tmp_path: Path) -> None:
     write_shards([document(0, ""), *map(document, range(5))], tmp_path, "heldout")
-    cases = heldout.cases_of(heldout.read_documents(tmp_path), per_kind=3)
-    assert cases == heldout.cases_of(heldout.read_documents(tmp_path), per_kind=3)
+    cases = heldout.cases_of(documents.read_documents(tmp_path), per_kind=3)
+    assert cases == heldout.cases_of(documents.read_documents(tmp_path), per_kind=3)
     kinds = [case.kind for case in cases]
     assert kinds.count("line") == kinds.count("expression") == kinds.count("docstring") == 3
     assert len({case.name for case in cases}) == len(cases)
@@ -211,4 +211,4 @@ def test_heldout_is_right_when_it_is_the_same() -> None:
 
 def test_a_directory_without_heldout_shards_is_named(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no heldout-\*"):
-        list(heldout.read_documents(tmp_path))
+        list(documents.read_documents(tmp_path))
