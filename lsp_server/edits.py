@@ -6,15 +6,19 @@ written with its own line ends. Knows nothing of LSP.
 
 from __future__ import annotations
 
+import asyncio
+import logging
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engine.errors import BackendError, UnmaskError
+from engine.errors import BackendError, UnmaskError, UsageError
 from engine.types import CancelToken, EditRequest, EditResult, FrameListener, Span
-from lsp_server import analysis
+from lsp_server import analysis, type_check
 from lsp_server.errors import RequestFailed, from_engine
 from lsp_server.session import Session, Snapshot
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +74,8 @@ async def edit(
         result = await session.scheduler.run(work, key=snapshot.key, typing=typing)
     except UnmaskError as error:
         raise from_engine(error) from error
+    if result.status == "ok" and _are_checked(snapshot, asked):
+        result = await asyncio.to_thread(_type_checked, asked, result, Path(snapshot.path))
     if result.status != "ok":
         raise RequestFailed(f"Unmask: nothing was changed: {result.reason or 'no answer'}.")
     edits = tuple(
@@ -77,6 +83,21 @@ async def edit(
         for span, new in analysis.smallest_edits(asked.text, result.text)
     )
     return Change(edits, lines.written(result.text), result.reason)
+
+
+def _type_checked(request: EditRequest, result: EditResult, file: Path) -> EditResult:
+    """What a type checker leaves of added types; all of them where it does not run."""
+    try:
+        return type_check.checked(request.text, result.text, file).of(result, request.text)
+    except (UsageError, UnicodeError) as error:
+        log.warning("types were not checked: %s", error)
+        return result
+
+
+def _are_checked(snapshot: Snapshot, request: EditRequest) -> bool:
+    """Whether a type checker looks at what a task wrote."""
+    is_python = request.kind == "types" and request.language == "python"
+    return is_python and snapshot.settings.check_types and type_check.is_installed()
 
 
 class LineEnds:

@@ -54,6 +54,7 @@ class Options:
             that follows the user's typing.
         completion: answer ``textDocument/completion``: where the editor has no inline completion
             (``auto``), never, or always.
+        check_types: take out of added Python types what mypy complains of, where it is installed.
         canvas: send ``unmask/canvas`` while filling.
         stats: count on this machine what becomes of suggestions.
         log_level: what goes to stderr: ``debug``, ``info``, ``warning`` or ``error``.
@@ -81,6 +82,7 @@ class Options:
     deadline_ms: int | None = None
     debounce_ms: int | None = None
     completion: Completion | None = None
+    check_types: bool | None = None
     canvas: bool | None = None
     stats: bool | None = None
     log_level: LogLevel | None = None
@@ -235,6 +237,7 @@ _READERS: dict[str, _Reader] = {
     "deadline_ms": _whole(1, 600_000),
     "debounce_ms": _whole(0, 10_000),
     "completion": _one_of(get_args(Completion)),
+    "check_types": _switch,
     "canvas": _switch,
     "stats": _switch,
     "log_level": _one_of(get_args(LogLevel)),
@@ -246,7 +249,10 @@ _NUMBERS = (
     *("max_tokens", "deadline_ms", "debounce_ms"),
 )
 _LISTS = ("sources", "exclude")
-_SWITCHES = ("offline", "enabled", "manual_only", "in_comments", "in_strings", "canvas", "stats")
+_SWITCHES = (
+    *("offline", "enabled", "manual_only", "in_comments", "in_strings"),
+    *("check_types", "canvas", "stats"),
+)
 _SPELLINGS = {
     "1": True,
     "true": True,

@@ -54,6 +54,7 @@ class Settings:
     deadline_ms: int = 5_000
     debounce_ms: int | None = None
     completion: Completion = "auto"
+    check_types: bool = True
     canvas: bool = False
     stats: bool = True
     log_level: LogLevel = "warning"

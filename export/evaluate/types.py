@@ -2,7 +2,7 @@
 
 Every parameter's and return's annotation of a file goes; the task ``types`` is asked to annotate the whole
 file, and what it writes is compared place by place with what stood there. Where mypy is installed, files that
-type-checked are checked again.
+type-checked are checked again: as they were written, and without what a checker of the caller's takes out.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
@@ -67,8 +67,19 @@ def cases_of(documents: Iterable[Document], limit: int | None = None) -> list[Ca
     return list(islice(_cases(documents), limit))
 
 
-def evaluation(directory: Path, *, limit: int | None, max_tokens: int) -> Evaluation[Engine, Case]:
-    """The set of a corpus directory; see ``heldout.evaluation``."""
+Check = Callable[[str, str], str]
+"""A text and the same with types to what a type checker leaves of it."""
+
+
+def evaluation(
+    directory: Path, *, limit: int | None, max_tokens: int, check: Check | None = None
+) -> Evaluation[Engine, Case]:
+    """The set of a corpus directory; see ``heldout.evaluation``.
+
+    Args:
+        directory, limit, max_tokens: see there.
+        check: what else is made of the Python files that type-checked; None for nothing.
+    """
 
     def ask(engine: Engine, case: Case) -> Reply:
         request = EditRequest("types", case.text, case.language, max_tokens=max_tokens)
@@ -76,10 +87,11 @@ def evaluation(directory: Path, *, limit: int | None, max_tokens: int) -> Evalua
         return Reply.of_edit(result, result.text)
 
     cases = evenly(cases_of(read_documents(directory)), limit)
-    return Evaluation("types of held-out packages", "files_exact", cases, ask, judge)
+    judged = partial(judge, check=check)
+    return Evaluation("types of held-out packages", "files_exact", cases, ask, judged)
 
 
-def judge(case: Case, reply: Reply) -> Answer:
+def judge(case: Case, reply: Reply, check: Check | None = None) -> Answer:
     """Compare annotation by annotation; right where all are the same."""
     wanted, given = (annotations_of(text, case.language) for text in (case.original, reply.texts[0]))
     same = {place: alike(given.get(place), annotation) for place, annotation in wanted.items()}
@@ -98,6 +110,13 @@ def judge(case: Case, reply: Reply) -> Answer:
     }
     if case.language == "python" and type_checks(case.original):
         shares["still_type_checks"] = Share(bool(type_checks(reply.texts[0])), 1)
+        if check is not None:
+            kept = check(case.text, reply.texts[0])
+            given = annotations_of(kept, case.language)
+            n_same = sum(alike(given.get(place), annotation) for place, annotation in wanted.items())
+            shares["checked_still_type_checks"] = Share(bool(type_checks(kept)), 1)
+            shares["checked_exact"] = Share(n_same, len(wanted))
+            shares["unchecked_exact_of_these"] = Share(sum(same.values()), len(wanted))
     return Answer(
         case=case.name,
         source=case.package,

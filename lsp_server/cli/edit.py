@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
@@ -128,16 +127,11 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
 
 def _checked(name: str, document: Document, result: EditResult) -> EditResult:
     """What the type checker leaves of a result."""
-    from lsp_server.cli.type_check import checked
+    from engine.text import encode
+    from lsp_server.type_check import checked
 
-    done = checked(Path(name), document, result.text)
-    notes = [note for note in (result.reason, done.note) if note]
-    return replace(
-        result,
-        status="refused" if done.text == document.text else "ok",
-        text=done.text,
-        reason="; ".join(notes) or None,
-    )
+    done = checked(document.text, result.text, Path(name), encoded=lambda text: encode(document, text))
+    return done.of(result, document.text)
 
 
 def _is_new_file(request: EditRequest) -> bool:

@@ -205,6 +205,7 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         translate,
         types,
     )
+    from lsp_server import type_check
 
     data, limit = args.data, args.limit
     max_tokens = args.max_tokens or _DEFAULT_TOKENS[args.set]
@@ -218,7 +219,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         budget = load_settings(args).context_files or crossfile.RELATED_TOKENS
         evaluation = crossfile.evaluation(data, limit=limit, max_tokens=max_tokens, related_tokens=budget)
     elif args.set == "types":
-        evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens)
+        check = _type_checked if type_check.is_installed() else None
+        evaluation = types.evaluation(data, limit=limit, max_tokens=max_tokens, check=check)
     elif args.set == "translate":
         targets = [target.strip() for target in args.to.split(",") if target.strip()]
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
@@ -235,6 +237,13 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
             data, limit=limit, single_line=args.single_line, max_tokens=max_tokens
         )
     return _with_cases(evaluation, data)
+
+
+def _type_checked(text: str, new: str) -> str:
+    """What the type checker leaves of a text with types, as the code action does."""
+    from lsp_server import type_check
+
+    return type_check.checked(text, new).text
 
 
 def _repair(args: argparse.Namespace, codec: TokenCodec) -> Evaluation[Any, Any]:

@@ -271,3 +271,18 @@ def test_an_editor_that_makes_no_files_is_told(start: Start):
     offer = actions(client, span(0, 0, 0, 0))["Unmask: rewrite file to Rust"]
     with pytest.raises(RpcError, match="no new files"):
         client.call("codeAction/resolve", offer)
+
+
+@pytest.mark.parametrize("check", [True, False])
+def test_types_that_a_checker_complains_of_are_left_out(start: Start, check: bool):
+    client = start("--model", "fake:answer=int")
+    client.initialize(RESOLVES, {"check_types": check})
+    text = "def half(word):\r\n    return len(word) / 2\r\n\r\n\r\nhalf('a')\r\n"
+    client.open(URI, text)
+    offer = actions(client, span(0, 5, 0, 5))["Unmask: add types"]
+    if check:  # neither a number of characters nor half of it is an int here
+        with pytest.raises(RpcError, match="mypy complains"):
+            client.call("codeAction/resolve", offer)
+        return
+    (change,) = client.call("codeAction/resolve", offer)["edit"]["documentChanges"]
+    assert applied(text, change["edits"]) == text.replace("(word):", "(word: int) -> int:")

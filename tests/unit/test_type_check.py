@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from lsp_server import type_check
 from tests.unit.conftest import Unmask
 
 TYPES = ("fill", "app.py", "--task", "types", "--check", "--model", "fake:answer=int")
@@ -21,8 +22,18 @@ def test_what_the_checker_complains_of_is_left_out(unmask: Unmask) -> None:
     Path("app.py").write_text(GOOD + BAD + "1 + ''\n")  # the last line is wrong to begin with
     outcome = unmask(*TYPES)
     assert outcome.code == 0, outcome.err
-    assert outcome.out.decode() == GOOD.replace("(n):", "(n: int) -> int:") + BAD + "1 + ''\n"
-    assert "4 of 6 changes are left out: mypy complains of them" in outcome.err
+    good = GOOD.replace("(n):", "(n: int) -> int:")
+    half = BAD.replace("(text):", "(text) -> int:").replace("\n):", "\n) -> int:")
+    assert outcome.out.decode() == good + half + "1 + ''\n"
+    assert "2 of 6 changes are left out: mypy complains of them" in outcome.err
+
+
+def test_what_goes_together_is_kept() -> None:
+    text = "def half(word):\n    return len(word) / 2\n\n\nhalf('a')\n"
+    assert type_check.checked(text, text.replace("(word):", "(word: int) -> str:")).text == text
+    done = type_check.checked(text, text.replace("(word):", "(word: int) -> float:"))
+    assert done.text == text.replace("(word):", "(word) -> float:")
+    assert done.note == "1 of 2 changes are left out: mypy complains of them"
 
 
 @pytest.mark.parametrize(
