@@ -19,6 +19,7 @@ from engine.cache import CachePool, ContextCache, FloatArray
 from engine.canvas import Canvas
 from engine.denoiser import (
     Encoded,
+    IntArray,
     Prediction,
     Provider,
     Reading,
@@ -26,7 +27,7 @@ from engine.denoiser import (
     log_probs_of,
     reading_of,
 )
-from engine.draft import Draft
+from engine.draft import NO_DRAFT, Draft
 from engine.rows import Rows
 from engine.transitions import Transitions
 from engine.types import CancelToken, ModelInfo
@@ -126,9 +127,15 @@ class CanvasDenoiser:
 
     def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
         """What slots and transitions together speak for."""
-        if self._transitions is None or not len(logits):
+        if self._transitions is None:
             return Draft.run(*best_tokens(logits))
         return self._transitions.draft(logits, [*self._context, *settled], worth)
+
+    def guess(self, settled: Sequence[int], worth: float, allowed: IntArray | None) -> Draft:
+        """What transitions alone speak for."""
+        if self._transitions is None:
+            return NO_DRAFT
+        return self._transitions.guess([*self._context, *settled], worth, allowed)
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """Score a canvas in causal passes; what of it is cached is read again, its scores are not kept."""

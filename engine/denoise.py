@@ -18,12 +18,14 @@ import numpy.typing as npt
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser, Prediction
 from engine.draft import NO_DRAFT, SETTLED, Draft
-from engine.lookup import NO_COPY, NOTHING, Hint, continuation
-from engine.schedule import DecodeRule, expected_run, plan_masks, worth_verifying
+from engine.lookup import NO_COPY, NOTHING, Hint, continuation, with_copy
+from engine.schedule import DecodeRule, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline
 from engine.unmask import best_tokens, hold_to, prefer_others
 from engine.verify import chances_of, is_close, stands
+
+NO_SLOTS = np.zeros((0, 0), dtype=np.float32)
 
 StopRule = Callable[[str], int | None]
 """Given the text settled so far (healed piece included): where it ends, in characters, or None."""
@@ -142,7 +144,7 @@ def denoise(
     """
     settling = _Settling(codec, task, denoiser.special.end, denoiser.canvas_slots)
     forwards = rows = step = 0
-    settling.propose_next(rule)
+    settling.propose_next(rule, settling.guess(denoiser, rule), drafted=False)
     while settling.stopped is None:
         masks = plan_masks(settling.canvas.draft, rule)
         prediction = denoiser.predict(settling.canvas, masks, cancel)
@@ -151,11 +153,12 @@ def denoise(
         step += 1
         reached = settling.verify(prediction, rule)
         if settling.stopped is None:
-            drafted = NO_DRAFT
-            if reached is not None:
-                settled = settling.canvas.settled
-                drafted = denoiser.draft(prediction.drafts[reached], settled, rule.row_worth)
-            settling.propose_next(rule, drafted)
+            slots = NO_SLOTS if reached is None else prediction.drafts[reached]
+            if len(slots):
+                drafted = denoiser.draft(slots, settling.canvas.settled, rule.row_worth)
+            else:
+                drafted = settling.guess(denoiser, rule)
+            settling.propose_next(rule, drafted, drafted=bool(len(slots)))
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
         if on_step is not None:
@@ -205,21 +208,36 @@ class _Settling:
                 return node - SETTLED
             node = followed
 
-    def propose_next(self, rule: DecodeRule, draft: Draft = NO_DRAFT) -> None:
-        """Propose a draft, or what follows in the task's hint if more of that is likely to stand.
+    def guess(self, denoiser: Denoiser, rule: DecodeRule) -> Draft:
+        """What could come next where no slot was drafted; nothing where the rule drafts nothing."""
+        if not rule.agreement:
+            return NO_DRAFT
+        settled = self.canvas.settled
+        missing = self._task.heal[len(self._codec.decode_bytes(settled)) :]
+        allowed = self._codec.continuing(missing) if missing else None
+        return denoiser.guess(settled, rule.row_worth, allowed)
+
+    def propose_next(self, rule: DecodeRule, draft: Draft, *, drafted: bool) -> None:
+        """Propose a draft, together with what follows in the task's hint.
 
         A drafted run that reaches the end beyond doubt is settled at once; a copied one never is.
-        """
-        copied = continuation(self.canvas.settled, self._task.hint) if rule.agreement else NO_COPY
-        repeat = Draft.run(copied.tokens, [copied.chance] * len(copied.tokens))
-        if expected_run(repeat) > expected_run(draft):
-            self._put(repeat, rule)
-        else:
-            self._propose(draft, rule)
 
-    def _propose(self, draft: Draft, rule: DecodeRule) -> None:
+        Args:
+            rule: the rule in force.
+            draft: what is proposed.
+            drafted: whether slots were predicted for it.
+        """
         ended = [parent != SETTLED and draft.tokens[parent] in self._end for parent in draft.parents]
         draft = draft.where(lambda node: not ended[node])
+        if drafted:
+            self._settle_certain(draft, rule)
+        if self.stopped is None:
+            hint = self._task.hint
+            copied = continuation(self.canvas.settled, hint) if rule.agreement else NO_COPY
+            self._put(with_copy(draft, copied, hint.trust if drafted else 1.0), rule)
+
+    def _settle_certain(self, draft: Draft, rule: DecodeRule) -> None:
+        """Settle a drafted run that reaches the end beyond doubt."""
         run = list(zip(draft.tokens, draft.chances, strict=True))[: draft.n_run]
         n_certain = sum(reach >= rule.sure for reach in draft.reached[: draft.n_run])
         if n_certain and self._is_under_way and self._ends_within([token for token, _ in run[:n_certain]]):
@@ -227,7 +245,6 @@ class _Settling:
                 self._settle(token, probable)
                 if self.stopped is not None:
                     return
-        self._put(draft, rule)
 
     def _put(self, draft: Draft, rule: DecodeRule) -> None:
         """Propose as much of a draft as is worth verifying."""

@@ -23,6 +23,7 @@ from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
 
 FloatArray = npt.NDArray[np.float32]
+IntArray = npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,12 +223,20 @@ class Denoiser(Reader, Protocol):
         """What drafted slots behind the settled tokens of a canvas speak for.
 
         Args:
-            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``.
+            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``, at least one slot.
             settled: the tokens before them, the context left out.
             worth: how likely a branch beside the run must be to stand.
 
         Returns:
             a run of ``n`` tokens, and the branches of that worth.
+        """
+
+    def guess(self, settled: Sequence[int], worth: float, allowed: IntArray | None) -> Draft:
+        """What could follow the settled tokens of a canvas where no slot was drafted; often nothing.
+
+        Args:
+            settled, worth: see ``draft``.
+            allowed: the tokens that may come first ``[n]``; None for all.
         """
 
 

@@ -61,6 +61,22 @@ class Draft:
         """The nodes that follow one, or ``SETTLED``."""
         return [child for child, parent in enumerate(self.parents) if parent == node]
 
+    def joined(self, other: Draft) -> Draft:
+        """Both in one tree, this one's nodes first; what both propose has the higher of the two chances."""
+        tokens, parents, chances = list(self.tokens), list(self.parents), list(self.chances)
+        places = {place: node for node, place in enumerate(zip(parents, tokens, strict=True))}
+        number = {SETTLED: SETTLED}
+        for node, (parent, token) in enumerate(zip(other.parents, other.tokens, strict=True)):
+            place = (number[parent], token)
+            if place not in places:
+                places[place] = len(tokens)
+                tokens.append(token)
+                parents.append(place[0])
+                chances.append(0.0)
+            number[node] = places[place]
+            chances[number[node]] = max(chances[number[node]], other.chances[node])
+        return Draft(tuple(tokens), tuple(parents), tuple(chances))
+
     def where(self, kept: Callable[[int], bool]) -> Draft:
         """The draft without the nodes that a rule does not keep, and without what follows them."""
         number = {SETTLED: SETTLED}

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from engine.canvas import Canvas
 from engine.chat import TURN_END, TURN_START
 from engine.denoiser import TOP, Encoded, Prediction, Reading, SpecialTokens
-from engine.draft import Draft
+from engine.draft import NO_DRAFT, Draft
 from engine.errors import ConfigError
 from engine.schedule import DecodeRule
 from engine.tokens import TokenCodec
@@ -103,6 +103,10 @@ class FakeDenoiser:
     def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
         """Each slot speaks for itself."""
         return Draft.run(*best_tokens(logits))
+
+    def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
+        """Nothing."""
+        return NO_DRAFT
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """The right byte is nearly certain in every slot, all others are nearly impossible."""

@@ -9,6 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
+
+from engine.draft import Draft
+from engine.schedule import expected_run
 
 MAX_RUN = 24
 """The longest draft: on a CPU rows cost time, and a wrong one is thrown away whole."""
@@ -24,12 +28,14 @@ class Hint:
             matched, from 0; the last one holds for all longer matches.
         start: the same before anything is written; 0 where the copy does not begin with the text.
         before: tokens that stand before the canvas, where they are to be matched as well.
+        trust: what is left of a chance where drafted slots speak for another token.
     """
 
     tokens: Sequence[int]
     chances: tuple[float, ...]
     start: float = 0.0
     before: Sequence[int] = ()
+    trust: float = 1.0
 
     @classmethod
     def edited(cls, tokens: Sequence[int]) -> Hint:
@@ -40,7 +46,7 @@ class Hint:
     def around(cls, context: Sequence[int], draft: Sequence[int] = ()) -> Hint:
         """The context of a hole, and what may well follow it (chances measured on held-out code)."""
         chances = (0.0, 0.35, 0.55, 0.62, 0.63, 0.7, 0.75, 0.81, 0.85, 0.87, 0.89, 0.91, 0.93)
-        return cls([*context, *draft], chances, before=context[-len(chances) :])
+        return cls([*context, *draft], chances, before=context[-len(chances) :], trust=0.1)
 
 
 NOTHING = Hint((), (0.0,))
@@ -90,6 +96,28 @@ def continuation(settled: Sequence[int], hint: Hint) -> Copied:
     if not best:
         return NO_COPY
     return Copied(tuple(tokens[best_end : best_end + MAX_RUN]), hint.chances[best])
+
+
+def with_copy(draft: Draft, copied: Copied, trust: float) -> Draft:
+    """A draft and what is copied in one tree, the likelier of the two being its run.
+
+    Args:
+        draft: what slots or transitions speak for.
+        copied: what follows in a hint.
+        trust: what is left of its chance where the draft speaks for another token.
+    """
+    run = draft.tokens[: draft.n_run]
+    agreed = takewhile(lambda pair: pair[0] == pair[1], zip(run, copied.tokens, strict=False))
+    n_agreed = len(list(agreed))
+    differs = n_agreed < min(len(run), len(copied.tokens))
+    chances = [copied.chance] * len(copied.tokens)
+    if differs:
+        chances[n_agreed] *= trust
+    copy = Draft.run(copied.tokens, chances)
+    goes_on = not differs and len(copied.tokens) >= len(run)
+    if goes_on or expected_run(copy) > expected_run(draft):
+        return copy.joined(draft)
+    return draft.joined(copy)
 
 
 def _match(written: Sequence[int], tokens: Sequence[int], end: int, most: int) -> int:

@@ -16,6 +16,10 @@ Decoding = Literal["left_to_right", "lossless", "parallel"]
 DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
 
+UNFORESEEN = 0.8
+"""Where the likeliest branch is not followed, none is in this share of cases: their chances are too high."""
+
+
 @dataclass(frozen=True, slots=True)
 class DecodeRule:
     """How canvases are decoded.
@@ -57,9 +61,15 @@ def plan_masks(draft: Draft, rule: DecodeRule) -> tuple[int, ...]:
     Returns:
         behind the settled tokens and behind each node, the number of masks that follow ``[k + 1]``.
     """
-    ends_here = [1.0, *draft.reached]
-    for parent, reach in zip(draft.parents, draft.reached, strict=True):
-        ends_here[parent - SETTLED] -= reach
+    reached = [1.0, *draft.reached]
+    foreseen, best = [0.0] * len(reached), [0.0] * len(reached)
+    for parent, chance in zip(draft.parents, draft.chances, strict=True):
+        foreseen[parent - SETTLED] += chance
+        best[parent - SETTLED] = max(best[parent - SETTLED], chance)
+    ends_here = [
+        reach * max(1.0 - total, UNFORESEEN * (1.0 - one))
+        for reach, total, one in zip(reached, foreseen, best, strict=True)
+    ]
     return tuple(sum(chance * share >= rule.row_worth for share in rule.agreement) for chance in ends_here)
 
 

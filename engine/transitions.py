@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.draft import SETTLED, Draft
+from engine.draft import NO_DRAFT, SETTLED, Draft
 from engine.errors import ArtifactError
 
 IntArray = npt.NDArray[np.int64]
@@ -31,6 +31,9 @@ UNKNOWN = -1
 MAX_BRANCHES, MAX_NODES = 6, 64
 """The most tokens that are proposed for one place, and in one draft."""
 
+GUESSED = 6
+"""The longest run that is proposed where no slot was predicted."""
+
 
 @dataclass(frozen=True, slots=True)
 class TransitionRule:
@@ -41,16 +44,22 @@ class TransitionRule:
         smoothing: occurrences that a token must have before its own followers count half.
         context_smoothing: the same for occurrences in the context.
         context_weight: what an occurrence in the context counts for.
-        pair_weight: what more it counts where the token before agrees as well.
+        match_weights: what more it counts where the token before agrees as well, the two before, and so on.
         sharpness: of the probabilities told; slot and transitions speak partly of the same, so below 1.
+        share: what is told of the probabilities in the end, as they are too high.
     """
 
     weight: float = 0.7
     smoothing: float = 50.0
     context_smoothing: float = 5.0
     context_weight: float = 1.0
-    pair_weight: float = 10.0
+    match_weights: tuple[float, ...] = (10.0, 100.0, 300.0)
     sharpness: float = 0.7
+    share: float = 1.0
+
+
+ALONE = TransitionRule(weight=1.0, sharpness=1.0, share=0.6)
+"""Where no slot was predicted, transitions speak for themselves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +141,7 @@ class Transitions:
         """The highest token id of the vocabulary."""
         return int(self._vocabulary[-1])
 
-    def indices(self, tokens: Sequence[int]) -> IntArray:
+    def indices(self, tokens: Sequence[int] | IntArray) -> IntArray:
         """Index of each token in the vocabulary, ``UNKNOWN`` where it is not in it ``[n]``."""
         ids = np.asarray(tokens, dtype=np.int64)
         places = np.minimum(np.searchsorted(self._vocabulary, ids), len(self._vocabulary) - 1)
@@ -151,8 +160,31 @@ class Transitions:
         """
         return self.choose(np.take(logits, self._vocabulary, axis=-1), before, worth)
 
-    def choose(self, scores: FloatArray, before: Sequence[int], worth: float = 1.0) -> Draft:
-        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``."""
+    def guess(self, before: Sequence[int], worth: float, allowed: IntArray | None = None) -> Draft:
+        """What transitions speak for where no slot was predicted.
+
+        Args:
+            before, worth: see ``draft``.
+            allowed: the tokens that may come first ``[n]``; None for all.
+        """
+        scores = np.zeros((GUESSED, len(self._vocabulary)), dtype=np.float32)
+        if allowed is not None:
+            known = self.indices(allowed)
+            scores[0] = -np.inf
+            scores[0, known[known != UNKNOWN]] = 0.0
+            if not np.isfinite(scores[0]).any():
+                return NO_DRAFT
+        return self.choose(scores, before, worth, ALONE)
+
+    def choose(
+        self,
+        scores: FloatArray,
+        before: Sequence[int],
+        worth: float = 1.0,
+        rule: TransitionRule | None = None,
+    ) -> Draft:
+        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, by another rule perhaps."""
+        rule = rule or self._rule
         nodes: list[tuple[int, int, float]] = []
         waiting: list[tuple[float, int, _Place, int, float]] = []
         order = itertools.count()
@@ -169,35 +201,39 @@ class Transitions:
 
         place = _Place(SETTLED, 0, self.indices(before), 1.0)
         while place.slot < len(scores):
-            best, *others = self._candidates(scores[place.slot], place.known)
+            best, *others = self._candidates(scores[place.slot], place.known, rule)
             wait(place, others)
             place = add(place, *best)
         while waiting and len(nodes) < MAX_NODES:
             _, _, place, index, chance = heapq.heappop(waiting)
             place = add(place, index, chance)
             if place.slot < len(scores):
-                wait(place, self._candidates(scores[place.slot], place.known))
+                wait(place, self._candidates(scores[place.slot], place.known, rule))
         return Draft(
             tuple(token for token, _, _ in nodes),
             tuple(parent for _, parent, _ in nodes),
             tuple(chance for _, _, chance in nodes),
         )
 
-    def _candidates(self, scores: FloatArray, known: IntArray) -> list[tuple[int, float]]:
+    def _candidates(
+        self, scores: FloatArray, known: IntArray, rule: TransitionRule
+    ) -> list[tuple[int, float]]:
         """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
         scores = scores - scores.max()
         if known[-1] != UNKNOWN:
-            followers, bonus = self._bonus(int(known[-1]), known)
+            followers, bonus = self._bonus(int(known[-1]), known, rule)
             scores[followers] += bonus.astype(np.float32)
         n = min(MAX_BRANCHES, len(scores))
         top = np.argpartition(-scores, n - 1)[:n]
         top = top[np.lexsort((top, -scores[top]))]
-        chances = np.exp((scores - scores[top[0]]) * self._rule.sharpness)
-        return [(int(i), float(chance)) for i, chance in zip(top, chances[top] / chances.sum(), strict=True)]
+        chances = np.exp((scores - scores[top[0]]) * rule.sharpness)
+        shares = chances[top] / chances.sum() * rule.share
+        return [(int(i), float(chance)) for i, chance in zip(top, shares, strict=True)]
 
-    def _bonus(self, previous: int, known: IntArray) -> tuple[IntArray, npt.NDArray[np.float64]]:
+    def _bonus(
+        self, previous: int, known: IntArray, rule: TransitionRule
+    ) -> tuple[IntArray, npt.NDArray[np.float64]]:
         """Followers of a token, and what each gains over tokens that never followed it."""
-        rule = self._rule
         span = slice(self._starts[previous], self._starts[previous + 1])
         in_context, weights = _followers_in_context(known, rule)
         followers = np.unique(np.concatenate([self._followers[span], in_context]))
@@ -221,9 +257,10 @@ def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArr
     places = np.flatnonzero(known[:-1] == known[-1])
     places = places[known[places + 1] != UNKNOWN]
     weights = np.full(len(places), rule.context_weight, dtype=np.float64)
-    if len(known) > 1:
-        agrees = (places > 0) & (known[places - 1] == known[-2])
-        weights[agrees] += rule.pair_weight
+    agrees = np.ones(len(places), dtype=np.bool_)
+    for n_before, weight in enumerate(rule.match_weights[: len(known) - 1], start=1):
+        agrees &= (places >= n_before) & (known[places - n_before] == known[-1 - n_before])
+        weights[agrees] += weight
     return known[places + 1], weights
 
 

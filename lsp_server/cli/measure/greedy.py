@@ -78,6 +78,10 @@ class GreedyDenoiser:
         """Nothing."""
         return NO_DRAFT
 
+    def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
+        """Nothing."""
+        return NO_DRAFT
+
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """Not what it is here for.
 

@@ -115,6 +115,10 @@ class Uncached:
         """See ``Denoiser``."""
         return self._denoiser.draft(logits, settled, worth)
 
+    def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
+        """See ``Denoiser``."""
+        return self._denoiser.guess(settled, worth, allowed)
+
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """See ``Denoiser``."""
         self._denoiser.encode(self._context, cancel)
