@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from engine.canvas import Canvas
 from engine.denoise import Denoised, Task, denoise
 from engine.denoiser import Prediction
+from engine.draft import SETTLED, Draft
 from engine.fake import FakeDenoiser
-from engine.lookup import MAX_RUN, Copied, Hint, continuation
+from engine.lookup import MAX_RUN, Copied, Hint, continuation, with_copy
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken, Deadline
 
@@ -115,3 +116,44 @@ def test_a_hint_never_changes_the_text(answer: str, hint: str, most: int) -> Non
     given_hint, _ = run(answer, hint, max_tokens=most)
     without, _ = run(answer, "", max_tokens=most)
     assert (given_hint.text, given_hint.stopped) == (without.text, without.stopped)
+
+
+TREE = Draft((1, 2, 3), (SETTLED, 0, SETTLED), (0.6, 0.5, 0.3))
+"""1 and 2, or 3."""
+
+
+def test_a_copy_of_the_same_tokens_goes_on_where_the_draft_ends() -> None:
+    both = with_copy(TREE, Copied((1, 2, 4, 5), 0.8), 0.1)
+    assert both.tokens[: both.n_run] == (1, 2, 4, 5)
+    assert both.chances[:4] == (0.8, 0.8, 0.8, 0.8)
+    assert 3 in both.tokens
+
+
+def test_a_copy_of_other_tokens_is_a_branch_that_is_little_trusted() -> None:
+    both = with_copy(TREE, Copied((1, 7, 8), 0.8), 0.1)
+    assert both.tokens[: both.n_run] == (1, 2)
+    node = both.tokens.index(7)
+    assert both.parents[node] == 0
+    assert both.chances[node] == pytest.approx(0.08)
+
+
+def test_a_trusted_copy_is_the_run() -> None:
+    both = with_copy(TREE, Copied((7, 8, 9), 0.9), 1.0)
+    assert both.tokens[: both.n_run] == (7, 8, 9)
+    assert set(both.tokens) == {1, 2, 3, 7, 8, 9}
+
+
+@given(st.lists(st.integers(0, 3), max_size=6), st.floats(0, 1), st.floats(0, 1))
+def test_a_copy_takes_nothing_from_a_draft(tokens: list[int], chance: float, trust: float) -> None:
+    both = with_copy(TREE, Copied(tuple(tokens), chance), trust)
+    paths = {path(both, node) for node in range(len(both))}
+    assert {path(TREE, node) for node in range(len(TREE))} <= paths
+    assert len(paths) == len(both)
+    if tokens:
+        assert tuple(tokens) in paths
+
+
+def path(draft: Draft, node: int) -> tuple[int, ...]:
+    """The tokens up to a node."""
+    before = () if draft.parents[node] == SETTLED else path(draft, draft.parents[node])
+    return (*before, draft.tokens[node])

@@ -32,7 +32,8 @@ FORKED = Draft((1, 2, 3, 4), (SETTLED, 0, SETTLED, 2), (0.5, 0.5, 0.25, 1.0))
 
 
 def test_masks_go_behind_branches_too() -> None:
-    # Nothing stands: 0.25 as told, 0.4 as half of all are not 1. Only 1: 0.25. 1 and 2: 0.25. Only 3: never. 3 and 4: 0.25.
+    # Nothing stands: 0.25 as told, 0.4 as half of all are not 1.
+    # Only 1: 0.25. 1 and 2: 0.25. Only 3: never. 3 and 4: 0.25.
     assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.25)) == (2, 1, 1, 0, 1)
 
 

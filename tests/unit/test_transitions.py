@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from engine.draft import SETTLED
+from engine.draft import NO_DRAFT, SETTLED
 from engine.errors import ArtifactError
 from engine.fake import SPECIAL
 from engine.tokens import TokenCodec
-from engine.transitions import MAX_NODES, UNKNOWN, TransitionRule, Transitions
+from engine.transitions import ALONE, MAX_NODES, UNKNOWN, TransitionRule, Transitions
 from engine.unmask import best_tokens
 from export.data import SourceFile
 from export.transitions import MIN_COUNT, write_transitions
@@ -163,3 +163,21 @@ def test_what_is_no_table_is_refused_by_name(tmp_path: Path, content: bytes | No
         path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"thing\.safetensors is not a table of transitions"):
         Transitions.from_file(path)
+
+
+def test_a_guess_goes_by_corpus_and_context_alone(table: Transitions) -> None:
+    assert CODEC.decode(table.guess(ids("xa"), 0.5).tokens).startswith("bcd")
+    in_context = table.guess(ids("acacacacaca"), 0.5)  # here, c follows a
+    assert CODEC.decode(in_context.tokens[:1]) == "c"
+    assert all(chance <= ALONE.share for chance in in_context.chances)
+
+
+def test_a_guess_begins_as_it_must(table: Transitions) -> None:
+    allowed = np.array(ids("c"))
+    assert CODEC.decode(table.guess(ids("xa"), 0.5, allowed).tokens[:1]) == "c"
+    assert table.guess(ids("xa"), 0.5, np.array(ids("z"))) == NO_DRAFT
+
+
+def test_a_longer_match_counts_more(table: Transitions) -> None:
+    before = ids("bac" + "dab" * 4 + "ba")  # a is mostly followed by b, behind b by c
+    assert CODEC.decode(table.guess(before, 0.5).tokens[:1]) == "c"
