@@ -8,10 +8,10 @@ text. Pure functions of token ids. The idea is known as prompt lookup decoding.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from engine.draft import Draft
+from engine.draft import SETTLED, Draft
 from engine.schedule import expected_run
 
 MAX_RUN = 24
@@ -115,9 +115,20 @@ def with_copy(draft: Draft, copied: Copied, trust: float) -> Draft:
         chances[n_agreed] *= trust
     copy = Draft.run(copied.tokens, chances)
     goes_on = not differs and len(copied.tokens) >= len(run)
-    if goes_on or expected_run(copy) > expected_run(draft):
-        return copy.joined(draft)
-    return draft.joined(copy)
+    is_run = goes_on or expected_run(copy) > expected_run(draft)
+    return _beside(copied.tokens, copy.joined(draft) if is_run else draft.joined(copy))
+
+
+def _beside(tokens: Sequence[int], draft: Draft) -> Draft:
+    """A draft in which what stands beside a run of it has what that leaves: chances of one place add up."""
+    chances, parent = list(draft.chances), SETTLED
+    for token in tokens:
+        children = draft.children(parent)
+        parent = next(child for child in children if draft.tokens[child] == token)
+        for child in children:
+            if child != parent:
+                chances[child] *= 1.0 - draft.chances[parent]
+    return replace(draft, chances=tuple(chances))
 
 
 def _match(written: Sequence[int], tokens: Sequence[int], end: int, most: int) -> int:

@@ -99,6 +99,17 @@ def test_judging(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+def test_what_a_checker_leaves_is_judged_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(types, "type_checks", lambda text: "broken" not in text)
+    (case,) = cases_of([document(TYPED)])
+    reply = Reply((TYPED + "# broken\n",), "ok", 1, 1, 0, 0, 1.0)
+    shares = judge(case, reply, lambda text, new: text).shares
+    assert shares["checked_still_type_checks"].hits == 1
+    assert shares["checked_exact"].hits == 0
+    assert shares["unchecked_exact_of_these"].hits == shares["checked_exact"].of
+    assert "checked_exact" not in judge(case, reply).shares
+
+
 def test_type_checking_is_mypys() -> None:
     assert type_checks("x: int = 1\n") is True
     assert type_checks("x: int = 'a'\n") is False
