@@ -354,7 +354,8 @@ def test_lossless_equals_left_to_right_token_for_token(tiny_adapted: TinyModel, 
         drafting = Prompted(onnx, plain.tokens, rng) if prompted else CanvasDenoiser(onnx, 1 << 20, table)
         lossless = decode(drafting, drafting.rule.decoded("lossless"))
         assert (lossless.tokens, lossless.text, lossless.stopped) == (plain.tokens, plain.text, plain.stopped)
-        assert lossless.confidence == plain.confidence
+        # A row of a branch adds up in another order than in its own place.
+        assert lossless.confidence == pytest.approx(plain.confidence, abs=1e-3)
         assert lossless.forwards <= plain.forwards
         assert lossless.rows > plain.rows or plain.forwards == 1
         passes["left_to_right"] += plain.forwards
