@@ -103,11 +103,15 @@ def test_a_name_that_does_not_stand_everywhere_is_wrong() -> None:
 def test_every_case_can_be_asked() -> None:
     fake = FakeDenoiser.from_name("fake")
     engine = Engine(fake, fake.codec, 512)
+    n_answered = 0
     for case in cases().values():
         if case.action in ("rewrite", "translate"):
             continue  # the fake follows no instructions
         answer = actions.judge(case, actions.reply_to(case, engine, 64))
-        assert answer.shares.get("outside_kept", answer.shares["answered"]).hits in (0, 1)
+        if answer.shares["answered"].hits:
+            n_answered += 1
+            assert answer.shares["outside_kept"].hits == 1, case
+    assert n_answered
 
 
 def test_documents_of_a_folder_of_packages(tmp_path: Path) -> None:
