@@ -1,7 +1,8 @@
 """The accept gate for edits: a task's new text to the text worth having, or the reason to keep the old one.
 
-Gives what is new the file's line ends and indentation, refuses what parses worse than before, and tells of
-names that nothing defines. Knows nothing of models, and nothing of a text in another language.
+Gives what is new the file's line ends and indentation, refuses what parses worse than before or defines
+something a second time, and tells of names that nothing defines. Knows nothing of models, and nothing of a
+text in another language.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from engine.edits import TextEdit, apply, smallest_edits
+from engine.headers import repeated
 from engine.languages import Language
 from engine.names import introduced
 from engine.syntax import error_count
@@ -46,6 +48,9 @@ def admit(old: str, new: str, language: Language) -> Admitted:
     styled = apply(old, [TextEdit(edit.span, in_style_of(old, edit.new_text)) for edit in edits])
     if error_count(styled, language) > error_count(old, language):
         return Admitted(None, PARSES_WORSE)
+    twice = repeated(old, styled, language)
+    if twice is not None:
+        return Admitted(None, f"would define `{twice}` a second time")
     unknown = introduced(old, styled, language)
     if not unknown:
         return Admitted(styled)

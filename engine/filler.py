@@ -200,7 +200,7 @@ class Filler:
             return _Attempt(fill, denoised, blame.of(fill))
 
         made = attempt(())
-        if self._revises and self._doubtful(request, language, hole, made):
+        if self._revises and request.revise and self._doubtful(request, language, hole, made):
             tries = AUTOMATIC_TRIES if request.automatic else TRIES
             if isinstance(self._rule, CommitRule):
                 tries = min(tries, SLOT_TRIES)

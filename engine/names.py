@@ -138,13 +138,17 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
 
 
 def introduced(old: str, new: str, language: Language) -> list[str]:
-    """The names that a new text reads, that nothing in it defines, and that the old one does not have.
+    """The names that a new text reads and nothing in it defines, of which that is not so in the old one.
 
     Returns:
-        in alphabetical order; none where the new text does not parse.
+        in alphabetical order; none where the new text does not parse. Where the old one does not, or imports
+        everything of a module, every word of it is taken for a known name.
     """
     unknown = unresolved(new, language)
-    return [] if not unknown or has_error(new, language) else sorted(unknown - {*_WORD.findall(old)})
+    if not unknown or has_error(new, language):
+        return []
+    unsure = has_error(old, language) or _TAKES_ALL.search(old)
+    return sorted(unknown - ({*_WORD.findall(old)} if unsure else unresolved(old, language)))
 
 
 def _identifiers(root: Node) -> Iterator[Node]:

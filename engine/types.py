@@ -60,6 +60,7 @@ class FillRequest:
         n_alternatives: how many other fills are wanted, where there is one hole.
         draft: what the fill of the one hole may well begin with, such as what an earlier request came to;
             it is verified, and changes how many passes are made.
+        revise: whether a fill with faults may be masked again; else it stays what the model has most in mind.
     """
 
     segments: tuple[str | None, ...]
@@ -74,6 +75,7 @@ class FillRequest:
     related_tokens: int = 0
     n_alternatives: int = 0
     draft: str = ""
+    revise: bool = True
 
     @property
     def n_holes(self) -> int:

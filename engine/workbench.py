@@ -100,6 +100,7 @@ class Workbench:
         max_tokens: int = 64,
         within_block: bool = False,
         heal: bool = True,
+        revise: bool = True,
     ) -> FillResult:
         """Fill the holes of a text jointly; see ``FillRequest``.
 
@@ -117,6 +118,7 @@ class Workbench:
             deadline_ms=left_ms,
             within_block=within_block,
             heal=heal,
+            revise=revise,
         )
         result = self._fill(request)
         self.work += Work(

@@ -203,7 +203,11 @@ class _Repair:
         before = self._text[: place.span.start_char]
         after = self._text[place.span.start_char if put_in else place.span.end_char :]
         filled = self._bench.fill(
-            (before, None, after), self._language.id, single_line=True, max_tokens=FILL_TOKENS
+            (before, None, after),
+            self._language.id,
+            single_line=True,
+            max_tokens=FILL_TOKENS,
+            revise=False,  # what is wrong with a mend is weighed here
         )
         for fill in filled.fills if filled.status == "ok" else ():
             for new in dict.fromkeys((fill.strip(), *_beginnings(fill))):

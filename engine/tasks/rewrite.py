@@ -1,7 +1,8 @@
 """The task ``rewrite``: a selection and what the user asks of it to the selection rewritten.
 
 Code or prose. The model sees the file around the selection and answers with the selection alone. Without an
-instruction, the strength of the request says what may change. Long selections are rewritten part by part.
+instruction, the strength of the request says what may change, and an answer that breaks what it promises is
+refused. Long selections are rewritten part by part.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.excerpt import Excerpt
 from engine.tasks.parts import split
+from engine.tasks.promise import broken
 from engine.tasks.reach import end_rule
 from engine.types import EditRequest, Span, Strength
 from engine.workbench import Workbench
@@ -63,6 +65,7 @@ class _Wish:
     instruction: str
     language: Language
     said: bool
+    strength: Strength
 
     @property
     def prose(self) -> bool:
@@ -108,7 +111,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     said = (request.instruction or "").strip()
     if language is PLAINTEXT and request.language.strip().lower() in ("markdown", "md"):
         language = _MARKDOWN
-    wish = _Wish(said or strengths[request.strength], language, bool(said))
+    wish = _Wish(said or strengths[request.strength], language, bool(said), request.strength)
     done = _by_parts(bench, request, span, wish, PART_CHARS)
     if said and done.text == request.text and span.end_char - span.start_char > SMALL_PART_CHARS:
         # Small models copy long texts and forget what was asked; they do better on one item.
@@ -181,6 +184,10 @@ def _put_back(excerpt: Excerpt, wish: _Wish, answer: Answer) -> _Tried:
     text = excerpt.put_back(new, in_place=True)
     if error_count(text, wish.language) > error_count(excerpt.text, wish.language):
         return _Tried(None, 0.0, "the answer does not parse")
+    if not wish.said and not wish.prose:
+        complaint = broken(excerpt.text, text, wish.language, wish.strength)
+        if complaint is not None:
+            return _Tried(None, 0.0, complaint)
     return _Tried(text, answer.confidence, None)
 
 

@@ -83,11 +83,38 @@ def symbol_at(syntax: Syntax, text: str, char_offset: int, *, in_file: bool = Fa
     return _Resolver(syntax, text, rules, in_file=in_file).symbol(leaf)
 
 
+def bound_and_read(syntax: Syntax, text: str) -> tuple[frozenset[str], frozenset[str]]:
+    """The names that a text binds in any scope, and those that it reads as variables or functions.
+
+    Returns:
+        two empty sets where names are not followed in the language.
+    """
+    rules = RULES.get(syntax.language.id)
+    if rules is None:
+        return frozenset(), frozenset()
+    resolver = _Resolver(syntax, text, rules, in_file=True)
+    leaves = [node for node in walk(syntax.root) if node.type in rules.names]
+    bound = {resolver.name(node) for node in leaves if resolver.binds(node)}
+    return frozenset(bound), frozenset(resolver.name(node) for node in leaves if resolver.is_read(node))
+
+
 class _Resolver:
     """Binds the occurrences of one name to scopes."""
 
     def __init__(self, syntax: Syntax, text: str, rules: Rules, *, in_file: bool) -> None:
         self._syntax, self._text, self._rules, self._in_file = syntax, text, rules, in_file
+
+    def name(self, leaf: Node) -> str:
+        """The name that a leaf is."""
+        return self._name(leaf)
+
+    def binds(self, leaf: Node) -> bool:
+        """Whether a leaf binds its name in a scope."""
+        return self._binding(leaf) is not None
+
+    def is_read(self, leaf: Node) -> bool:
+        """Whether a leaf stands for a variable or function and does not bind it."""
+        return not self.binds(leaf) and self._is_reference(leaf)
 
     def symbol(self, leaf: Node) -> Symbol:
         rules = self._rules

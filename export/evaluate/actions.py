@@ -32,7 +32,9 @@ from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, si
 from export.evaluate.documents import SEED, read_documents_or_packages
 from export.evaluate.functions import Function, functions_of
 
-Action = Literal["holes", "types", "docstring", "names", "repair", "complete", "rewrite", "translate"]
+Action = Literal[
+    "holes", "types", "docstring", "names", "repair", "complete", "rewrite", "instruct", "translate"
+]
 
 SHORT_FILE_CHARS, MAX_FILE_CHARS = 4_000, 16_000
 """Files over the first are taken only where there are too few others."""
@@ -67,6 +69,7 @@ class Case:
         may_change: all outside it must stay; None where that is told otherwise.
         original: the text as it was; None where no one text is right.
         strength: of a rewrite.
+        instruction: what a rewrite is to do.
         to: the target of a translation.
     """
 
@@ -79,6 +82,7 @@ class Case:
     may_change: Span | None
     original: str | None = None
     strength: Strength = "rework"
+    instruction: str | None = None
     to: str | None = None
 
     @property
@@ -131,11 +135,12 @@ def reply_to(case: Case, engine: Engine, max_tokens: int) -> Reply:
         return replace(Reply.of(result), texts=(regions.join(segments, result.fills),))
     edited = engine.edit(
         EditRequest(
-            case.action,
+            "rewrite" if case.action == "instruct" else case.action,
             case.text,
             case.language,
             case.selection,
             strength=case.strength,
+            instruction=case.instruction,
             to=case.to,
             max_tokens=max_tokens,
         )
@@ -370,6 +375,30 @@ def _rewrite(document: Document, language: Language, rng: random.Random) -> Case
     return replace(case, may_change=function.span, strength=rng.choice(get_args(Strength)))
 
 
+def _instruct(document: Document, language: Language, rng: random.Random) -> Case | None:
+    """A function and what is to be done in it: to call something by a name that says what it is."""
+    named = _names(document, language, rng)
+    if named is None or named.original is None or named.selection is None:
+        return None
+    at = named.selection.start_char
+    around = [one.span for one in functions_of(named.text, language) if one.span.start_char <= at]
+    around = [span for span in around if at < span.end_char]
+    if not around:
+        return None
+    span = min(around, key=lambda span: span.end_char - span.start_char)
+    good = re.match(r"\w+", named.original[at:])
+    if good is None or POOR_NAME in named.text[: span.start_char] + named.text[span.end_char :]:
+        return None
+    return replace(
+        named,
+        name=named.name.replace("/names", "/instruct"),
+        action="instruct",
+        selection=span,
+        may_change=span,
+        instruction=f"Rename `{POOR_NAME}` to `{good[0]}`.",
+    )
+
+
 def _translate(document: Document, language: Language, rng: random.Random) -> Case | None:
     """A function that stands alone, to one of the other languages."""
     function = _function(document, language, rng)
@@ -389,5 +418,6 @@ _MAKERS: dict[Action, Maker] = {
     "names": _names,
     "complete": _complete,
     "rewrite": _rewrite,
+    "instruct": _instruct,
     "translate": _translate,
 }

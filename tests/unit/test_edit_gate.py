@@ -60,7 +60,7 @@ def test_style(old: str, written: str, styled: str) -> None:
     ],
 )
 def test_unknown_names_in_python(new: str, unknown: list[str]) -> None:
-    assert introduced("x = known = 1", f"x = 1\n{new}\n", PYTHON) == unknown
+    assert introduced("x = known = 1", f"x = known = 1\n{new}\n", PYTHON) == unknown
 
 
 @pytest.mark.parametrize(
@@ -80,6 +80,41 @@ def test_unknown_names_in_python(new: str, unknown: list[str]) -> None:
 def test_unknown_names_in_javascript(new: str, unknown: list[str]) -> None:
     for language in (SCRIPT, TYPED):
         assert introduced("let x = 1", f"let x = 1\n{new}\n", language) == unknown
+
+
+def test_a_name_whose_binding_is_gone_is_unknown() -> None:
+    old = "a = 1\nb = a\nc\n"
+    assert introduced(old, "b = a\nc\n", PYTHON) == ["a"]
+    assert introduced("a = (\nb = a\n", "b = a\n", PYTHON) == []  # what does not parse may define anything
+    assert introduced(f"from x import *\n{old}", "b = a\n", PYTHON) == []
+
+
+@pytest.mark.parametrize(
+    ("language", "old", "again", "told"),
+    [
+        ("python", "class A:\n    def f(s): pass\n", "    def f(s):\n        return 1\n", "def f(s):"),
+        ("go", "package p\n\nfunc F() {}\n", "func F() { g() }\n", "func F()"),
+        ("java", "class A {\n}\n", "class A {\n}\n", "class A"),
+        ("rust", "#[cfg(a)]\nfn f() {}\n", "fn f() {}\n", "fn f()"),
+    ],
+)
+def test_nothing_is_defined_twice(language: str, old: str, again: str, told: str) -> None:
+    judged = admit(old, old + again, by_id(language))
+    assert (judged.text, judged.note) == (None, f"would define `{told}` a second time")
+    assert admit(old + again, old + again + "\n", by_id(language)).text is not None  # it was so before
+
+
+@pytest.mark.parametrize(
+    ("language", "text"),
+    [
+        ("python", "class A:\n    @property\n    def f(self): ...\n    @f.setter\n    def f(self, x): ...\n"),
+        ("java", "class A {\n  void f(int a) {}\n  void f(long a) {}\n}\n"),
+        ("javascript", "x(function () {}, function () {}, () => { y() }, () => { y() })\n"),
+        ("python", "if a:\n    def f(): pass\nelse:\n    def f(): pass\n"),
+    ],
+)
+def test_what_only_looks_like_a_second_definition(language: str, text: str) -> None:
+    assert admit("", text, by_id(language)).text is not None
 
 
 def test_other_languages_are_taken_on_trust() -> None:

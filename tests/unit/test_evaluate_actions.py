@@ -58,7 +58,7 @@ def cases() -> dict[str, actions.Case]:
 
 def test_cases_are_the_same_for_the_same_documents() -> None:
     assert actions.cases_of(corpus(), 2) == actions.cases_of(corpus(), 2)
-    wanted = {"holes", "docstring", "names", "repair", "complete", "rewrite", "translate"}
+    wanted = {"holes", "docstring", "names", "repair", "complete", "rewrite", "instruct", "translate"}
     assert {case.action for case in cases().values() if case.language == "go"} == wanted
     assert {case.action for case in cases().values() if case.language == "python"} == {*wanted, "types"}
 
@@ -105,7 +105,7 @@ def test_every_case_can_be_asked() -> None:
     engine = Engine(fake, fake.codec, 512)
     n_answered = 0
     for case in cases().values():
-        if case.action in ("rewrite", "translate"):
+        if case.action in ("rewrite", "instruct", "translate"):
             continue  # the fake follows no instructions
         answer = actions.judge(case, actions.reply_to(case, engine, 64))
         if answer.shares["answered"].hits:

@@ -100,10 +100,51 @@ def test_nothing_to_change_is_said() -> None:
 def test_each_strength_asks_something_else(language: str) -> None:
     asked = set()
     for strength in ("restyle", "rework", "rewrite"):
-        fake = Sayings("y = 1")
-        assert edit(fake, "x = 1\n", language=language, instruction=" ", strength=strength).text == "y = 1\n"
+        fake = Sayings("x = (1)")
+        result = edit(fake, "x = 1\n", language=language, instruction=" ", strength=strength)
+        assert result.text == "x = (1)\n"
         asked.add(fake.asked[0])
     assert len(asked) == 3
+
+
+PROMISED = "def f(a, b=False):\n    # As it is.\n    c = a + 1\n    return c if b else 0\n"
+
+
+@pytest.mark.parametrize(
+    ("strength", "old", "new", "complaint"),
+    [
+        ("rework", "b=False", "b=True", "the answer changes `def f(a, b=False):`"),
+        ("rewrite", "    c = a + 1\n", "", "nothing defines c in the answer"),
+        ("rewrite", "c if b", "g(c) if b", "nothing defines g in the answer"),
+        ("restyle", "    # As it is.\n", "", "the answer does not keep the names and comments: As, is, it"),
+        ("restyle", "a + 1", "a + 2", "the answer changes a number"),
+        ("restyle", "return c", "d = c\n    return c", "the answer does not keep the names and comments: d"),
+        ("rework", "    # As it is.\n", "", None),
+        ("rework", "return c", "d = c\n    return c", None),
+        ("rework", "(a, b=False)", "(\n    a,\n    b=False,\n)", None),
+        ("restyle", "c if b else 0", "(c if b else 0)", None),
+    ],
+)
+def test_without_words_it_stays_the_same_code(
+    strength: str, old: str, new: str, complaint: str | None
+) -> None:
+    answer = PROMISED.replace(old, new)
+    result = edit(Sayings(answer), PROMISED, instruction="", strength=strength)
+    assert (result.text, result.reason) == (PROMISED if complaint else answer, complaint)
+    said = edit(Sayings(answer), PROMISED, instruction="Do it.", strength=strength)
+    assert said.text == answer  # who says what is to change gets it
+
+
+def test_what_stands_behind_a_selection_is_not_written_again() -> None:
+    answer = "    def f(self):\n        return 1\n\n    def g(self):\n        return 3\n"
+    promised = edit(Sayings(answer), CLASS, "    def f(self):\n        return 1\n", instruction=None)
+    assert promised.text == CLASS and "nothing to change" in (promised.reason or "")
+
+
+def test_a_binding_is_missed_in_other_languages_too() -> None:
+    text = "func f() int {\n\tx := 1\n\treturn x\n}\n"
+    result = edit(Sayings("func f() int {\n\treturn x\n}"), text, language="go", instruction=None)
+    assert (result.text, result.reason) == (text, "nothing defines x in the answer")
 
 
 def test_a_cursor_means_the_definition_around_it() -> None:

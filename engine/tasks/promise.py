@@ -1,0 +1,77 @@
+"""A rewrite that was asked for without words to what it breaks of the promise that goes with it.
+
+Who asks so asks for the same code in better words: what it defines keeps its header, every name that it reads
+is still bound, and at the weakest strength nothing is lost or added but layout and idioms.
+"""
+
+from __future__ import annotations
+
+import re
+
+from engine.headers import headers_of, repeated
+from engine.languages import Language
+from engine.names import introduced
+from engine.syntax import parse
+from engine.tasks.scopes import bound_and_read, words_of
+from engine.tasks.slots import walk
+from engine.types import Strength
+
+MAX_NAMED = 5
+
+_NUMBER = re.compile(r"(?<![\w.])\d[\w.]*")
+
+
+def broken(old: str, new: str, language: Language, strength: Strength) -> str | None:
+    """What a new text does not keep of an old one, as a complaint; None where nothing is amiss.
+
+    Args:
+        old: the whole text as it was.
+        new: the whole text with the answer in it.
+        language: of both.
+        strength: how much was to change.
+    """
+    lines = {header.key: header.line for header in headers_of(old, language) if not header.local}
+    lost = lines.keys() - {header.key for header in headers_of(new, language)}
+    if lost:
+        return f"the answer changes `{lines[min(lost)]}`"
+    twice = repeated(old, new, language)
+    if twice is not None:
+        return f"the answer defines `{twice}` a second time"
+    unbound = sorted({*introduced(old, new, language), *_orphaned(old, new, language)})
+    if unbound:
+        return f"nothing defines {', '.join(unbound[:MAX_NAMED])} in the answer"
+    if strength == "restyle":
+        return _restyled(old, new, language)
+    return None
+
+
+def _orphaned(old: str, new: str, language: Language) -> frozenset[str]:
+    """Names that a new text reads and no longer binds, though the old one did."""
+    syntax = parse(new, language)
+    if syntax is None:
+        return frozenset()
+    bound, read = bound_and_read(syntax, new)
+    return (_bound(old, language) - bound) & read
+
+
+def _restyled(old: str, new: str, language: Language) -> str | None:
+    """What is lost or added that is neither layout nor an idiom: names, what comments say, numbers."""
+    said = _bound(old, language) | _words_of_comments(old, language)
+    names = {*(said - words_of(new)), *(_bound(new, language) - words_of(old))}
+    if names:
+        return f"the answer does not keep the names and comments: {', '.join(sorted(names)[:MAX_NAMED])}"
+    if set(_NUMBER.findall(old)) != set(_NUMBER.findall(new)):
+        return "the answer changes a number"
+    return None
+
+
+def _bound(text: str, language: Language) -> frozenset[str]:
+    syntax = parse(text, language)
+    return frozenset() if syntax is None else bound_and_read(syntax, text)[0]
+
+
+def _words_of_comments(text: str, language: Language) -> frozenset[str]:
+    syntax = parse(text, language)
+    comments = () if syntax is None else (node for node in walk(syntax.root) if "comment" in node.type)
+    said = " ".join((node.text or b"").decode("utf-8", "replace") for node in comments)
+    return frozenset(words_of(said))
