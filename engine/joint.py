@@ -20,6 +20,9 @@ MAX_SWEEPS = 2
 CLEARLY_LIKELIER = 10.0
 """Nats by which a new fill must make the whole likelier; less decides as often wrongly (results log)."""
 
+SETTLED = 0.7
+"""How likely every token of a fill must be for it not to be filled again (results log)."""
+
 MAX_JOINT_CHARS = 2000
 """Holes further apart than this are not weighed against one another."""
 
@@ -59,7 +62,7 @@ class Joint:
         filled: list[Filled],
         limits: Limits,
     ) -> None:
-        """Fill every hole anew with all others in sight, until nothing makes the whole better.
+        """Fill every hole in doubt anew with all others in sight, until nothing makes the whole better.
 
         Args:
             request: what was asked for.
@@ -83,6 +86,8 @@ class Joint:
             if limits.deadline.passed:
                 return
             index, known = holes.index(at), segments[at]
+            if _is_settled(filled[index]):
+                continue
             segments[at] = None
             again = self._filler.fill(
                 request, language, Hole.of(segments, at, index), replace(limits, on_frame=None)
@@ -128,3 +133,9 @@ class Joint:
             rows=reading.rows,
         )
         return _Weighed(faults_of(prefix + text + suffix, language), float(reading.log_probs.sum()), work)
+
+
+def _is_settled(fill: Filled) -> bool:
+    """Whether nothing of a fill is in doubt."""
+    sure = min(fill.denoised.probabilities, default=0.0) >= SETTLED
+    return sure and not fill.faults and fill.refusal is None

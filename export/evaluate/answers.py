@@ -34,6 +34,7 @@ class Reply:
         rows: rows run through the model outside the context's encoding; 0 where nobody counted.
         ms: wall time in milliseconds.
         ids: the token ids, where a set judges those.
+        confidence: what the engine said of it, 0 to 1; of several holes the least. None where nobody asked.
     """
 
     texts: tuple[str, ...]
@@ -44,6 +45,7 @@ class Reply:
     rows: int
     ms: float
     ids: tuple[int, ...] = ()
+    confidence: float | None = None
 
     @classmethod
     def of(cls, result: FillResult) -> Reply:
@@ -56,6 +58,7 @@ class Reply:
             context_forwards=result.context_forwards,
             rows=result.rows,
             ms=round(result.ms, 1),
+            confidence=min(result.confidence, default=0.0),
         )
 
     @classmethod
@@ -69,6 +72,7 @@ class Reply:
             context_forwards=result.work.context_forwards,
             rows=result.work.rows,
             ms=round(result.ms, 1),
+            confidence=result.confidence,
         )
 
 

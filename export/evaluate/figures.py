@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +16,9 @@ from export.evaluate.answers import Answer
 
 RESAMPLES = 4000
 CONFIDENCE = 0.95
+
+LEAST_CONFIDENCES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
+"""What the engine's confidence is compared with, to say how much of what is over it is right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +41,21 @@ class Comparison:
 
 
 @dataclass(frozen=True, slots=True)
+class Shown:
+    """What would be shown if a confidence were asked for, and how much of that is right.
+
+    Attributes:
+        confidence: the least that is shown.
+        shown: share of all answers.
+        right: share of those shown; 0 where none is.
+    """
+
+    confidence: float
+    shown: float
+    right: float
+
+
+@dataclass(frozen=True, slots=True)
 class Figures:
     """Figures over the answers of one mode.
 
@@ -51,6 +69,7 @@ class Figures:
             where nobody counted.
         median_ms, p95_ms: time of an answer.
         groups: problems and shares by kind of case.
+        calibration: by the least confidence, lowest first; empty where nobody recorded confidences.
         against_base: None for the base itself.
     """
 
@@ -63,6 +82,7 @@ class Figures:
     median_ms: float
     p95_ms: float
     groups: Mapping[str, Mapping[str, float]]
+    calibration: Sequence[Shown]
     against_base: Comparison | None
 
     def as_json(self) -> dict[str, Any]:
@@ -78,6 +98,7 @@ class Figures:
             "median_ms": self.median_ms,
             "p95_ms": self.p95_ms,
             **({} if not self.groups else {"groups": {name: dict(of) for name, of in self.groups.items()}}),
+            **({"calibration": [asdict(shown) for shown in self.calibration]} if self.calibration else {}),
             "agreement": 1.0 if compared is None else compared.agreement,
             "better": 0 if compared is None else compared.better,
             "worse": 0 if compared is None else compared.worse,
@@ -112,6 +133,7 @@ def summarise(answers: Sequence[Answer], verdict: str, base: Sequence[Answer] | 
         median_ms=round(statistics.median(times), 1),
         p95_ms=times[min(len(times) - 1, int(0.95 * len(times)))],
         groups={name: _group([a for a in answers if a.group == name], verdict) for name in groups},
+        calibration=_calibration(answers),
         against_base=None if base is None else compare(answers, base),
     )
 
@@ -153,6 +175,9 @@ def _flat(figures: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             for group, of in value.items():
                 for part, number in of.items():
                     yield f"{group}: {part.replace('_', ' ')}", str(number)
+        elif name == "calibration":
+            for of in value:
+                yield f"shown from confidence {of['confidence']}", f"{of['shown']}, {of['right']} right"
         elif isinstance(value, list):
             yield title, " to ".join(f"{number:+}" for number in value)
         else:
@@ -175,6 +200,21 @@ def _shares(answers: Sequence[Answer], verdict: str) -> dict[str, float]:
             for name in names
         },
     }
+
+
+def _calibration(answers: Sequence[Answer]) -> list[Shown]:
+    """Of the answers that say something, how many are over each confidence, and how much of them is right."""
+    said = [
+        (answer.reply.confidence, answer.right)
+        for answer in answers
+        if answer.reply.confidence is not None and answer.reply.status == "ok"
+    ]
+    found = []
+    for least in LEAST_CONFIDENCES if said else ():
+        verdicts = [right for confidence, right in said if confidence >= least]
+        shown, right = _share(len(verdicts), len(answers)), _share(sum(verdicts), len(verdicts))
+        found.append(Shown(least, shown, right))
+    return found
 
 
 def _rate(amount: int, of: int) -> float | None:

@@ -261,3 +261,11 @@ def test_what_parses_better_stays_however_unlikely() -> None:
         return in_the_light_of_both(prefix, suffix).replace("blind", "(blind")
 
     assert fill(Seeing(half_a_line, likes("blind"))).fills == ("seeing", "second")
+
+
+def test_what_is_not_in_doubt_is_not_filled_again() -> None:
+    """In prose no name can be unknown, and the fake is sure of every byte."""
+    denoiser = Seeing(in_the_light_of_both, likes("seeing"))
+    request = FillRequest(TWO_HOLES.segments, language="plaintext", heal=False)
+    assert fill(denoiser, request).fills == ("blind", "second")
+    assert (len(denoiser.sides), denoiser.judged) == (2, [])

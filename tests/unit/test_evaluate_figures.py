@@ -22,8 +22,10 @@ def answer(
     group: str = "",
     source: str = "",
     shares: dict[str, Share] | None = None,
+    confidence: float | None = None,
+    status: str = "ok",
 ) -> Answer:
-    reply = Reply(tuple(texts), "ok", tokens, forwards, 1, rows, ms)
+    reply = Reply(tuple(texts), status, tokens, forwards, 1, rows, ms, confidence=confidence)
     return Answer(name, source or name, group, reply, right, shares or {})
 
 
@@ -42,6 +44,22 @@ def test_figures_of_one_mode() -> None:
     assert (figures["median_ms"], figures["p95_ms"]) == (20.0, 30.0)
     assert (figures["agreement"], figures["difference_interval"]) == (1.0, [0.0, 0.0])
     assert "groups" not in figures
+
+
+def test_what_is_shown_and_how_much_of_it_is_right() -> None:
+    answers = [
+        answer("a", True, confidence=0.95),
+        answer("b", False, confidence=0.5),
+        answer("c", True, confidence=0.4),
+        answer("d", False, confidence=0.99, status="refused"),
+    ]
+    figures = summarise(answers, "exact").as_json()
+    of = {row["confidence"]: (row["shown"], row["right"]) for row in figures["calibration"]}
+    assert of[0.0] == (0.75, 0.6667)
+    assert of[0.5] == (0.5, 0.5)
+    assert of[0.9] == (0.25, 1.0)
+    assert ("shown from confidence 0.9", "0.25, 1.0 right") in table_rows({"parallel": figures})
+    assert "calibration" not in summarise([answer("a", True)], "exact").as_json()
 
 
 def test_rows_nobody_counted_are_no_figure() -> None:
