@@ -19,8 +19,10 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
+from engine import languages
 from engine.edits import TextEdit, apply, smallest_edits
 from engine.errors import UsageError
+from engine.tasks.imports import without_idle
 from engine.text import LineIndex
 from engine.types import EditResult
 
@@ -91,7 +93,7 @@ def checked(text: str, new: str, file: Path | None = None, *, encoded: Encoder =
         kept = _without_complaint(text, edits, blamed)
     left_out = len(edits) - len(kept)
     note = f"{left_out} of {len(edits)} changes are left out: mypy complains of them" if left_out else None
-    return Checked(apply(text, kept), note)
+    return Checked(without_idle(text, apply(text, kept), languages.by_id("python")), note)
 
 
 def _command() -> list[str] | None:

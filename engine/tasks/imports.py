@@ -6,11 +6,13 @@ first other import. Knows nothing of whether a module is there.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from engine.edits import TextEdit
-from engine.syntax import Syntax
+from engine.edits import TextEdit, apply, smallest_edits
+from engine.languages import Language
+from engine.syntax import Syntax, parse
 from engine.text import newline_of
 from engine.types import Span
 
@@ -40,6 +42,49 @@ def import_edits(syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]]) -
     if lines:
         edits.append(_new_lines(syntax, text, lines))
     return sorted(edits, key=lambda edit: edit.span.start_char)
+
+
+def without_idle(text: str, new: str, language: Language) -> str:
+    """A new text without the names that it imports, nothing in it uses, and the old one did not import."""
+    before, syntax = parse(text, language), parse(new, language)
+    if before is None or syntax is None:
+        return new
+    statements = [node for node in syntax.root.named_children if node.type == "import_from_statement"]
+    to_char = syntax.utf8.byte_to_char
+    spans = [Span(to_char(node.start_byte), to_char(node.end_byte)) for node in statements]
+    rest = apply(new, [TextEdit(span, "") for span in spans])
+    added = _imported(syntax) - _imported(before)
+    used = {(module, name) for module, name in added if re.search(rf"\b{re.escape(name)}\b", rest)}
+    if used == added:
+        return new
+    kept = _apart_from(spans, smallest_edits(text, new))
+    bare = apply(text, kept)
+    parsed = parse(bare, language)
+    return new if parsed is None else apply(bare, import_edits(parsed, bare, used))
+
+
+def _imported(syntax: Syntax) -> set[tuple[str, str]]:
+    """Pairs of a module and a name that a file imports from it at its top level."""
+    found: set[tuple[str, str]] = set()
+    for node in syntax.root.named_children:
+        module = node.child_by_field_name("module_name") if node.type == "import_from_statement" else None
+        if module is not None:
+            names = node.children_by_field_name("name")
+            found |= {(_text(syntax, module), _text(syntax, name)) for name in names}
+    return found
+
+
+def _apart_from(spans: Sequence[Span], edits: Sequence[TextEdit]) -> list[TextEdit]:
+    """The edits that put nothing into some spans of the new text."""
+    kept: list[TextEdit] = []
+    shift = 0
+    for edit in edits:
+        start = edit.span.start_char + shift
+        end = start + len(edit.new_text)
+        shift = end - edit.span.end_char
+        if not any(start < span.end_char and span.start_char < end for span in spans):
+            kept.append(edit)
+    return kept
 
 
 def _import_of(syntax: Syntax, module: str) -> Node | None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.languages import by_id
+from engine.tasks.imports import without_idle
 from lsp_server import type_check
 from tests.unit.conftest import Unmask
 
@@ -34,6 +36,26 @@ def test_what_goes_together_is_kept() -> None:
     done = type_check.checked(text, text.replace("(word):", "(word: int) -> float:"))
     assert done.text == text.replace("(word):", "(word) -> float:")
     assert done.note == "1 of 2 changes are left out: mypy complains of them"
+
+
+def test_what_is_left_out_is_not_imported_either() -> None:
+    text = "from a import b\n\n\ndef half(word):\n    return b(word) / 2\n\n\nhalf('a')\n"
+    typed = text.replace("(word):", "(word: Sequence[int]) -> Any:")
+    done = type_check.checked(text, f"from typing import Any, Sequence\n{typed}")
+    assert done.text == "from typing import Any\n" + text.replace("(word):", "(word) -> Any:")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "left"),
+    [
+        ("import re\nx = 1\n", "import re\nfrom a import B\nx = 1\n", "import re\nx = 1\n"),
+        ("from a import A\nA\n", "from a import A, B\nA\n", "from a import A\nA\n"),
+        ("from a import A\nx = 1\n", "from a import A\nx: int = 1\n", "from a import A\nx: int = 1\n"),
+        ("x = 1\n", "from a import B, C\n\nx: B = 1\n", "from a import B\n\nx: B = 1\n"),
+    ],
+)
+def test_an_import_that_nothing_uses_is_taken_back(old: str, new: str, left: str) -> None:
+    assert without_idle(old, new, by_id("python")) == left
 
 
 @pytest.mark.parametrize(
