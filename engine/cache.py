@@ -30,10 +30,17 @@ class ContextCache:
         n_arrays: cache tensors of the model, keys and values of every layer.
         n_heads: key heads.
         head_dim: width of one.
+
+    Attributes:
+        ids: the tokens.
+        arrays: their entries ``[n_heads, capacity, head_dim]``, and room for more.
+        n_mirrored: of how many of the first tokens a copy of the arrays on a device has the entries, too.
     """
 
     def __init__(self, n_arrays: int, n_heads: int, head_dim: int) -> None:
         self.ids: list[int] = []
+        self.n_mirrored = 0
+        self._computed: FloatArray | None = None
         self.arrays: list[FloatArray] = [
             np.zeros((n_heads, BUCKET, head_dim), dtype=np.float32) for _ in range(n_arrays)
         ]
@@ -62,6 +69,18 @@ class ContextCache:
         for array, values in zip(self.arrays, new, strict=True):
             array[:, start:end] = values
         self.ids.extend(ids)
+        if start == self.n_mirrored and self._computed is not None and _begins(self._computed, new[0]):
+            self.n_mirrored = end  # they were computed on the device, in the same place
+        self._computed = None
+
+    def mirror(self, new: Sequence[FloatArray]) -> None:
+        """Note that a copy on a device has all entries, and behind them the new ones of a pass.
+
+        Args:
+            new: those of the pass; as many of its first ones as are appended next are on the device as well.
+        """
+        self.n_mirrored = len(self.ids)
+        self._computed = new[0]
 
     def reserve(self, n_tokens: int) -> None:
         """Make room for this many tokens more."""
@@ -72,6 +91,9 @@ class ContextCache:
     def truncate(self, n_tokens: int) -> None:
         """Forget everything after the first ``n_tokens``."""
         del self.ids[n_tokens:]
+        if len(self.ids) < self.n_mirrored:
+            self.n_mirrored = len(self.ids)
+            self._computed = None
 
     def fork(self, n_tokens: int) -> ContextCache:
         """A copy of the first ``n_tokens``."""
@@ -92,6 +114,12 @@ class ContextCache:
             larger = np.zeros((array.shape[0], capacity, array.shape[2]), dtype=np.float32)
             larger[:, :used] = array[:, :used]
             self.arrays[i] = larger
+        self.n_mirrored = 0
+
+
+def _begins(whole: FloatArray, part: FloatArray) -> bool:
+    """Whether a part is the first columns of a whole, in the same memory."""
+    return part.ctypes.data == whole.ctypes.data and part.strides == whole.strides
 
 
 class CachePool:

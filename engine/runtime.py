@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from importlib import resources
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -29,7 +30,11 @@ CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
 
 IN_PLACE = frozenset({CPU})
-"""Providers that read and write the cache where it lies; elsewhere it is copied to the device every pass."""
+"""Providers that read and write the cache where it lies."""
+
+MIRRORED = {CUDA: "cuda"}
+"""Providers that keep a copy of the cache in the memory of a device, with its name; it gets what is new in it
+by computing it. Elsewhere, and where a graph cannot write in place, the cache is copied every pass."""
 
 INVISIBLE = np.float32(-np.inf)
 """Added to an attention score that must not count."""
@@ -111,6 +116,8 @@ class OnnxModel:
             )
         self._in_place = self.provider.name in IN_PLACE and "places" in self._inputs
         self._bound: tuple[list[FloatArray], ort.IOBinding] = ([], self._session.io_binding())
+        self._device = MIRRORED.get(self.provider.name) if "places" in self._inputs else None
+        self._mirrors: WeakKeyDictionary[ContextCache, _Mirror] = WeakKeyDictionary()
 
     def forward(
         self,
@@ -170,6 +177,9 @@ class OnnxModel:
                     array[:, n_past : n_past + len(rows)] for array in cache.arrays
                 ]
             new_names = [name.replace("past_", "new_") for name in self._past_names]
+            if self._device is not None:
+                logits, new = self._run_mirrored(cache, inputs, self._device)
+                return logits[: len(wanted)], new
             inputs |= zip(self._past_names, cache.arrays, strict=True)
             logits, *new = self._session.run(["logits", *new_names], inputs)
         except Exception as error:  # the library raises many kinds
@@ -181,13 +191,34 @@ class OnnxModel:
     def _run_in_place(self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]]) -> FloatArray:
         """A pass that writes its new entries behind the cache's own; no buffer is copied."""
         binding = self._binding(cache)
-        inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
-        for name, array in inputs.items():  # bound by address
-            binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        inputs = _bound_to(binding, inputs)
         logits = np.empty((len(inputs["logit_rows"]), self.manifest.n_vocab), dtype=np.float32)
         binding.bind_output("logits", "cpu", 0, logits.dtype, logits.shape, logits.ctypes.data)
         self._session.run_with_iobinding(binding)
         return logits
+
+    def _run_mirrored(
+        self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]], device: str
+    ) -> tuple[FloatArray, list[FloatArray]]:
+        """A pass over the cache's copy on a device, which keeps its new entries; they come back as well."""
+        mirror = self._mirrors.get(cache)
+        if mirror is None or cache.n_mirrored < len(cache.ids) or not mirror.is_of(cache):
+            mirror = self._mirrors[cache] = _Mirror(cache, device)
+        binding = self._session.io_binding()
+        for name, value in zip(self._past_names, mirror.values, strict=True):
+            binding.bind_ortvalue_input(name, value)
+            binding.bind_ortvalue_output(name.replace("past_", "all_"), value)
+        inputs = _bound_to(binding, inputs)
+        n_new = len(inputs["ids"])
+        logits = np.empty((len(inputs["logit_rows"]), self.manifest.n_vocab), dtype=np.float32)
+        new = [np.empty((len(array), n_new, array.shape[2]), dtype=np.float32) for array in cache.arrays]
+        names = [name.replace("past_", "new_") for name in self._past_names]
+        for name, array in zip(["logits", *names], [logits, *new], strict=True):
+            binding.bind_output(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        self._session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+        cache.mirror(new)
+        return logits, new
 
     def _binding(self, cache: ContextCache) -> ort.IOBinding:
         """What binds a cache's buffers as inputs and, in the same memory, as outputs."""
@@ -200,6 +231,30 @@ class OnnxModel:
                 binding.bind_output(name.replace("past_", "all_"), *where)
             self._bound = (list(cache.arrays), binding)
         return binding
+
+
+class _Mirror:
+    """The arrays of a cache in the memory of a device."""
+
+    def __init__(self, cache: ContextCache, device: str) -> None:
+        self._arrays = list(cache.arrays)
+        # ONNX Runtime uses an array of the CPU as it is: a device's memory is another.
+        own = [array.copy() if device == "cpu" else array for array in cache.arrays]
+        self.values = [ort.OrtValue.ortvalue_from_numpy(array, device, 0) for array in own]
+
+    def is_of(self, cache: ContextCache) -> bool:
+        """Whether the cache still has the arrays that these were copied from."""
+        return all(ours is theirs for ours, theirs in zip(self._arrays, cache.arrays, strict=True))
+
+
+def _bound_to(
+    binding: ort.IOBinding, inputs: dict[str, npt.NDArray[np.generic]]
+) -> dict[str, npt.NDArray[np.generic]]:
+    """Inputs as they were bound, by address: they must live as long as the pass."""
+    inputs = {name: np.ascontiguousarray(array) for name, array in inputs.items()}
+    for name, array in inputs.items():
+        binding.bind_input(name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+    return inputs
 
 
 def places(n_heads: int, n_past: int, n_new: int) -> IntArray:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,7 +16,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 from engine import encodings, runtime
 from engine.artifact import load_manifest
 from engine.assemble import assemble
-from engine.cache import ContextCache
+from engine.cache import BUCKET, ContextCache
 from engine.canvas import Canvas
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
@@ -283,23 +284,63 @@ def test_a_pass_writes_its_entries_behind_the_cache_and_copies_no_buffer(tiny_ad
         assert entries.any()
 
 
-def test_where_caches_are_copied_the_result_is_the_same(
-    tiny_adapted: TinyModel, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("mirrored", [{}, {runtime.CPU: "cpu"}], ids=["copied", "mirrored"])
+def test_where_a_device_has_its_own_memory_the_result_is_the_same(
+    mirrored: dict[str, str], tiny_adapted: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As on a GPU, whose memory is another."""
+    """As on a GPU: the cache goes there every pass or stays there; also once it was cut, forked and grew."""
 
     def told(onnx: OnnxModel) -> list[np.ndarray]:
         cache, said = new_cache(tiny_adapted), []
-        for ids, groups in ((IDS[:6], []), (IDS[6:8], [(1, 2), (2, 3)]), (IDS[8:], [])):
+        for n_kept, ids, groups in (
+            (0, IDS[:6], []),
+            (6, IDS[6:8], [(1, 2), (2, 3)]),
+            (8, IDS[8:], []),
+            (5, IDS[7:], []),  # other tokens than those that were there
+            (7, IDS * (1 + BUCKET // len(IDS)), []),  # more than there is room for
+            (9, IDS[:2], [(2, 4)]),
+        ):
+            if n_kept == 5:
+                cache = cache.fork(n_kept)
+            cache.truncate(n_kept)
             logits, new = onnx.forward(cache, Rows.drafting(ids, groups), range(len(ids)))
             cache.append(ids, [entries[:, : len(ids)] for entries in new])
             said += [logits, *(array[:, : len(cache.ids)].copy() for array in cache.arrays)]
+        elsewhere = [array[:, 2:4].copy() for array in cache.arrays]
+        cache.append(IDS[:2], elsewhere)  # of no pass over this cache
+        said.append(onnx.forward(cache, Rows.causal(IDS[:3]), range(3))[0])
         return said
 
     in_place = told(OnnxModel(tiny_adapted.manifest, "cpu", 1))
     monkeypatch.setattr(runtime, "IN_PLACE", frozenset[str]())
+    monkeypatch.setattr(runtime, "MIRRORED", mirrored)
     for ours, theirs in zip(in_place, told(OnnxModel(tiny_adapted.manifest, "cpu", 1)), strict=True):
         assert (ours == theirs).all()
+
+
+def test_a_mirror_is_filled_once_and_then_by_passes(
+    tiny_adapted: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runtime, "IN_PLACE", frozenset[str]())
+    monkeypatch.setattr(runtime, "MIRRORED", {runtime.CPU: "cpu"})
+    filled: list[ContextCache] = []
+
+    class Counted(runtime._Mirror):
+        def __init__(self, cache: ContextCache, device: str) -> None:
+            filled.append(cache)
+            super().__init__(cache, device)
+
+    monkeypatch.setattr(runtime, "_Mirror", Counted)
+    onnx, cache = OnnxModel(tiny_adapted.manifest, "cpu", 1), new_cache(tiny_adapted)
+    for at in (0, 2, 4, 6):
+        _, new = onnx.forward(cache, Rows.drafting(IDS[at : at + 2], [(2, 3)]), [1])
+        cache.append(IDS[at : at + 2], [entries[:, :2] for entries in new])
+    cache.truncate(3)
+    onnx.forward(cache, Rows.causal(IDS[:2]), [1])
+    assert filled == [cache]
+    del cache, filled[:]
+    gc.collect()
+    assert not onnx._mirrors  # it goes with its cache
 
 
 class Prompted(CanvasDenoiser):

@@ -90,3 +90,43 @@ def test_what_is_reused_is_always_a_start_of_what_is_asked(contexts: list[list[i
         assert len(cache.ids) < len(ids)
         fill(cache, ids)
         assert entries(cache) == ids
+
+
+OPERATIONS = st.lists(st.tuples(st.sampled_from(["pass", "keep", "other", "cut", "room"]), st.integers(0, 9)))
+
+
+def computed(ids: Sequence[int]) -> list[np.ndarray]:
+    """The entries of a pass over tokens."""
+    return [np.tile(np.array(ids, dtype=np.float32)[None, :, None], (1, 1, 4)) for _ in range(2)]
+
+
+@given(OPERATIONS)
+def test_what_counts_as_mirrored_is_on_the_device(operations: list[tuple[str, int]]) -> None:
+    cache, device, rows, fresh = ContextCache(*SHAPE), list[int](), list[int](), iter(range(10_000))
+    new = computed(rows)
+    for operation, n in operations:
+        if operation == "pass":
+            if cache.n_mirrored < len(cache.ids):
+                device = list(cache.ids)
+            rows = [next(fresh) for _ in range(n)]
+            device = [*device[: len(cache.ids)], *rows]
+            new = computed(rows)
+            cache.mirror(new)
+        elif operation == "keep":
+            cache.append(rows[:n], [entries[:, :n] for entries in new])
+        elif operation == "other":
+            fill(cache, [*cache.ids, *(next(fresh) for _ in range(n))])
+        elif operation == "cut":
+            cache.truncate(max(len(cache.ids) - n, 0))
+        else:
+            cache.reserve(n * BUCKET // 4)
+        assert device[: cache.n_mirrored] == cache.ids[: cache.n_mirrored]
+
+
+def test_a_pass_and_what_is_kept_of_it_need_no_second_copy() -> None:
+    cache = ContextCache(*SHAPE)
+    for n_kept in (3, 1, 0, 2):
+        new = computed(range(4))
+        cache.mirror(new)
+        cache.append(range(n_kept), [entries[:, :n_kept] for entries in new])
+        assert cache.n_mirrored == len(cache.ids)
