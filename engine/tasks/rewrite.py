@@ -1,8 +1,9 @@
 """The task ``rewrite``: a selection and what the user asks of it to the selection rewritten.
 
-Code or prose. The model sees the file around the selection and answers with the selection alone. Without an
-instruction, the strength of the request says what may change, and an answer that breaks what it promises is
-refused. Long selections are rewritten part by part.
+Code or prose. Where the user says what is wanted, the model sees the selection alone, and the file around it
+only if that comes to nothing. Without an instruction, the strength of the request says what may change; the
+file is seen, and an answer that breaks what the strength promises is refused. Long selections are rewritten
+part by part.
 """
 
 from __future__ import annotations
@@ -145,43 +146,75 @@ def _by_parts(bench: Workbench, request: EditRequest, span: Span, wish: _Wish, m
 
 
 def _rewritten(bench: Workbench, excerpt: Excerpt, wish: _Wish, max_tokens: int, *, n_parts: int) -> _Tried:
-    """One part, asked for once more in other words where the first answer is of no use."""
+    """One part, asked for once more in another way where the first answer is of no use."""
     if len(excerpt.inside) > MAX_ASKED_CHARS:
         return _Tried(None, 0.0, TOO_LONG)
-    tried = _Tried(None, 0.0, None)
-    for again in (False, True):
+    first: _Tried | None = None
+    for way in _ways(excerpt, wish):
         if bench.deadline.passed:
-            return _Tried(None, 0.0, tried.complaint or "stopped at the deadline")
+            return first or _Tried(None, 0.0, "stopped at the deadline")
         spent = bench.work.tokens
-        wanted = len(bench.codec.encode(excerpt.inside)) * 3 // 2 + SPARE_TOKENS
         if spent >= max_tokens:
-            return _Tried(None, 0.0, tried.complaint or "stopped at max_tokens")
-        fence = fence_for(excerpt.text)
-        answer = ask(
-            bench,
-            _question(excerpt, wish, fence, again=again),
-            wish.language,
-            fence=fence,
-            opening=_whole_lines(excerpt.before, -REPEATED_CHARS).rstrip(" "),
-            stop=end_rule(excerpt, wish.language),
-            max_tokens=min(wanted, max_tokens - spent),
-            hint=excerpt.inside,
+            return first or _Tried(None, 0.0, "stopped at max_tokens")
+        wanted = len(bench.codec.encode(excerpt.inside)) * 3 // 2 + SPARE_TOKENS
+        tried = _put_back(
+            excerpt, wish, way, _answer(bench, excerpt, wish, way, min(wanted, max_tokens - spent))
         )
-        tried = _put_back(excerpt, wish, answer)
         if tried.text is not None and (tried.text != excerpt.text or n_parts > 1 or not wish.said):
             return tried
-    return tried
+        first = tried if first is None or first.text is None else first
+    assert first is not None
+    return first
 
 
-def _put_back(excerpt: Excerpt, wish: _Wish, answer: Answer) -> _Tried:
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """How a part is asked for: within its file, going on in it, or alone; and in which words."""
+
+    in_file: bool
+    again: bool = False
+
+
+def _ways(excerpt: Excerpt, wish: _Wish) -> tuple[_Way, _Way]:
+    """The ways to ask, the better one first.
+
+    What somebody wants done is done best where nothing else is seen; what is to stay the same code is seen
+    best in its file, where the model invents nothing that stands there (results log).
+    """
+    if not wish.said:
+        return _Way(in_file=True), _Way(in_file=True, again=True)
+    if excerpt.before.strip() or excerpt.after.strip():
+        return _Way(in_file=False), _Way(in_file=True)
+    return _Way(in_file=False), _Way(in_file=False, again=True)
+
+
+def _answer(bench: Workbench, excerpt: Excerpt, wish: _Wish, way: _Way, max_tokens: int) -> Answer:
+    fence = fence_for(excerpt.text)
+    if not way.in_file:
+        turns = _question(fenced(excerpt.shown, wish.language, fence), wish, again=way.again)
+        return ask(bench, turns, wish.language, fence=fence, max_tokens=max_tokens, hint=excerpt.shown)
+    return ask(
+        bench,
+        _question_in_file(excerpt, wish, fence, again=way.again),
+        wish.language,
+        fence=fence,
+        opening=_whole_lines(excerpt.before, -REPEATED_CHARS).rstrip(" "),
+        stop=end_rule(excerpt, wish.language),
+        max_tokens=max_tokens,
+        hint=excerpt.inside,
+    )
+
+
+def _put_back(excerpt: Excerpt, wish: _Wish, way: _Way, answer: Answer) -> _Tried:
     if answer.complaint is not None:
         return _Tried(None, 0.0, answer.complaint)
     if not answer.text.strip():
         return _Tried(None, 0.0, "the answer is empty")
-    new = _without_fence(answer.text, excerpt.inside)
-    if _bare(new) == _bare(excerpt.inside):  # white space at the ends of lines is no change
+    old = excerpt.inside if way.in_file else excerpt.shown
+    new = _without_fence(answer.text, old)
+    if _bare(new) == _bare(old):  # white space at the ends of lines is no change
         return _Tried(excerpt.text, answer.confidence, None)
-    text = excerpt.put_back(new, in_place=True)
+    text = excerpt.put_back(new, in_place=way.in_file)
     if error_count(text, wish.language) > error_count(excerpt.text, wish.language):
         return _Tried(None, 0.0, "the answer does not parse")
     if not wish.said and not wish.prose:
@@ -203,8 +236,17 @@ def _without_fence(answer: str, old: str) -> str:
     return "\n".join(lines[:-1]) if lines[-1].strip() == "```" and odd != old_odd else answer
 
 
-def _question(excerpt: Excerpt, wish: _Wish, fence: str, *, again: bool) -> list[Turn]:
+def _question(shown: str, wish: _Wish, *, again: bool, where: str = "") -> list[Turn]:
     """The conversation that asks for a part; in other words where the first did not do."""
+    if again:
+        asked = f"Change this {wish.kind}: {wish.instruction}{where}\n\n{shown}"
+    else:
+        asked = f"{shown}\n\n{wish.instruction}{where}"
+    return [Turn("system", _SYSTEM_PROSE if wish.prose else _SYSTEM), Turn("user", asked)]
+
+
+def _question_in_file(excerpt: Excerpt, wish: _Wish, fence: str, *, again: bool) -> list[Turn]:
+    """The same with what stands around the part."""
     before = _whole_lines(excerpt.before, -SURROUNDING_CHARS)
     after = _whole_lines(excerpt.after, SURROUNDING_CHARS // 2)
     shown = fenced(f"{before}{excerpt.inside}{after}".strip("\n"), wish.language, fence)
@@ -216,11 +258,7 @@ def _question(excerpt: Excerpt, wish: _Wish, fence: str, *, again: bool) -> list
             if first == last
             else f" Change only what stands from `{first}` to `{last}`."
         )
-    if again:
-        asked = f"Change this {wish.kind}: {wish.instruction}{where}\n\n{shown}"
-    else:
-        asked = f"{shown}\n\n{wish.instruction}{where}"
-    return [Turn("system", _SYSTEM_PROSE if wish.prose else _SYSTEM), Turn("user", asked)]
+    return _question(shown, wish, again=again, where=where)
 
 
 def _whole_lines(text: str, limit_chars: int) -> str:

@@ -42,13 +42,28 @@ def edit(fake: FakeDenoiser, text: str, selected: str | None = None, **fields: o
     return Engine(fake, fake.codec, 1024).edit(EditRequest("rewrite", text, **fields))  # type: ignore[arg-type]
 
 
-def test_the_selection_alone_changes_and_the_rest_is_seen() -> None:
-    fake = Sayings("        return 3\n\n    def g(self):\n        return 4")
+def test_what_is_asked_for_is_asked_of_the_selection_alone() -> None:
+    fake = Sayings("return 3")
     result = edit(fake, CLASS, "return 1")
     assert (result.status, result.text) == ("ok", CLASS.replace("1", "3"))
-    assert "def g(self)" in fake.asked[0] and "Do it. Change `return 1` alone." in fake.asked[0]
-    assert fake.asked[0].endswith("assistant\n```python\nclass A:\n    def f(self):\n")
+    assert "def g(self)" not in fake.asked[0] and "```python\nreturn 1\n```\n\nDo it." in fake.asked[0]
+    assert fake.asked[0].endswith("assistant\n```python\n") and len(fake.asked) == 1
     assert result.confidence > 0.9 and result.work.tokens > 0
+
+
+@pytest.mark.parametrize("first", ["return 1", "return (", ""])
+def test_where_that_comes_to_nothing_the_file_around_it_is_seen(first: str) -> None:
+    fake = Sayings(first, "        return 3\n\n    def g(self):\n        return 4")
+    result = edit(fake, CLASS, "return 1")
+    assert (result.status, result.text) == ("ok", CLASS.replace("1", "3"))
+    assert "def g(self)" in fake.asked[1] and "Do it. Change `return 1` alone." in fake.asked[1]
+    assert fake.asked[1].endswith("assistant\n```python\nclass A:\n    def f(self):\n")
+
+
+def test_the_same_code_in_better_words_is_asked_for_within_its_file() -> None:
+    fake = Sayings("        return (1)\n")
+    assert edit(fake, CLASS, "return 1", instruction=None).text == CLASS.replace("1", "(1)")
+    assert "def g(self)" in fake.asked[0]
 
 
 def test_newlines_and_tabs_of_the_file_are_kept() -> None:
