@@ -191,8 +191,16 @@ def _ways(excerpt: Excerpt, wish: _Wish) -> tuple[_Way, _Way]:
 def _answer(bench: Workbench, excerpt: Excerpt, wish: _Wish, way: _Way, max_tokens: int) -> Answer:
     fence = fence_for(excerpt.text)
     if not way.in_file:
-        turns = _question(fenced(excerpt.shown, wish.language, fence), wish, again=way.again)
-        return ask(bench, turns, wish.language, fence=fence, max_tokens=max_tokens, hint=excerpt.shown)
+        alone = Excerpt.of(excerpt.shown, Span(0, len(excerpt.shown)))
+        return ask(
+            bench,
+            _question(fenced(alone.text, wish.language, fence), wish, again=way.again),
+            wish.language,
+            fence=fence,
+            stop=end_rule(alone, wish.language),
+            max_tokens=max_tokens,
+            hint=alone.text,
+        )
     return ask(
         bench,
         _question_in_file(excerpt, wish, fence, again=way.again),
