@@ -220,6 +220,8 @@ def _put_back(excerpt: Excerpt, wish: _Wish, way: _Way, answer: Answer) -> _Trie
         return _Tried(None, 0.0, "the answer is empty")
     old = excerpt.inside if way.in_file else excerpt.shown
     new = _without_fence(answer.text, old)
+    if excerpt.margin and not way.in_file:
+        new = _without_imports(new, old, wish.language)
     if _bare(new) == _bare(old):  # white space at the ends of lines is no change
         return _Tried(excerpt.text, answer.confidence, None)
     text = excerpt.put_back(new, in_place=way.in_file)
@@ -242,6 +244,27 @@ def _without_fence(answer: str, old: str) -> str:
     odd = sum(line.lstrip().startswith("```") for line in lines) % 2
     old_odd = sum(line.lstrip().startswith("```") for line in old.split("\n")) % 2
     return "\n".join(lines[:-1]) if lines[-1].strip() == "```" and odd != old_odd else answer
+
+
+def _without_imports(answer: str, old: str, language: Language) -> str:
+    """An answer without imports at its start that the old code does not have: it stands within a block."""
+    n_new = _imports_end(answer, language)
+    return answer if _imports_end(old, language) or not n_new else answer[n_new:].lstrip("\n")
+
+
+def _imports_end(text: str, language: Language) -> int:
+    """Where the imports that a text begins with end, in characters; 0 where it begins with something else."""
+    syntax = parse(text, language)
+    if syntax is None:
+        return 0
+    matches = syntax.matches(0, len(text))
+    imports = {node.start_byte for captures in matches for node in captures.get("import", ())}
+    end = 0
+    for node in syntax.root.named_children:
+        if node.start_byte not in imports:
+            break
+        end = syntax.utf8.byte_to_char(node.end_byte)
+    return end
 
 
 def _question(shown: str, wish: _Wish, *, again: bool, where: str = "") -> list[Turn]:

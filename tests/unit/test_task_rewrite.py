@@ -51,6 +51,18 @@ def test_what_is_asked_for_is_asked_of_the_selection_alone() -> None:
     assert result.confidence > 0.9 and result.work.tokens > 0
 
 
+@pytest.mark.parametrize(("margin", "kept"), [("    ", ""), ("", "import re\n\n")])
+def test_within_a_block_nothing_is_imported(margin: str, kept: str) -> None:
+    """What is missing then is said; at the top of a file an import may stand anywhere."""
+    text = f"class A:\n    x = 1\n\n{margin}def f(self):\n{margin}    return 1\n"
+    selected = text[text.index(f"{margin}def") :]
+    fake = Sayings("import re\n\ndef f(self):\n    return re.compile('a')")
+    result = edit(fake, text, selected)
+    new = text.replace(f"{margin}def", f"{kept}{margin}def").replace("return 1", "return re.compile('a')")
+    assert result.text == new
+    assert (result.reason or "").startswith("nothing in the file defines re") == (not kept)
+
+
 @pytest.mark.parametrize("first", ["return 1", "return (", ""])
 def test_where_that_comes_to_nothing_the_file_around_it_is_seen(first: str) -> None:
     fake = Sayings(first, "        return 3\n\n    def g(self):\n        return 4")
