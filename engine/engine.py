@@ -18,7 +18,7 @@ from engine.fake import FakeDenoiser
 from engine.filler import EARLY, Filled, Filler, Hole, Limits
 from engine.joint import Joint
 from engine.layout import MAX_CHARS_PER_TOKEN
-from engine.schedule import Decoding
+from engine.schedule import DecodeRule, Decoding
 from engine.tokens import TokenCodec
 from engine.types import (
     CancelToken,
@@ -165,6 +165,7 @@ class Engine:
             ),
             cancel,
             request.deadline_ms,
+            revises=self._joint is not None and isinstance(self._rule, DecodeRule),
         )
         return editing.edit(bench, request)
 

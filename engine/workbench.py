@@ -15,15 +15,42 @@ import numpy.typing as npt
 
 from engine.chat import Turn, chat_context
 from engine.decode import AnyRule, decode
-from engine.denoise import Avoided, StopRule, Task
+from engine.denoise import Avoided, Denoised, StopRule, Task
 from engine.denoiser import AnyDenoiser
+from engine.faults import Faults
 from engine.layout import Layout
 from engine.lookup import Hint
+from engine.revise import revise
 from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
 
 MAX_ROWS = 256
 """The most rows of one pass that compares texts."""
+
+TRIES = 6
+"""How often an answer with flaws is tried anew."""
+
+NEAR = 12
+"""Slots before the ends of a flaw whose doubts are looked at: what is wrong is seldom further back."""
+
+MANY = 1 << 30
+"""Flaws of an answer that does not come to its end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Flaws:
+    """What is wrong with an answer, as far as its text tells.
+
+    Attributes:
+        count: of places.
+        chars: where the last one begins and ends; empty where there is none.
+    """
+
+    count: int
+    chars: tuple[int, ...] = ()
+
+
+FlawFinder = Callable[[str], Flaws]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +101,7 @@ class Workbench:
         lay_out: prefix, suffix and language identifier to a context.
         cancel: polled at every pass.
         deadline_ms: milliseconds from now; None for no limit.
+        revises: whether answers with flaws are masked again; else the base's own text stays.
     """
 
     def __init__(
@@ -85,8 +113,10 @@ class Workbench:
         lay_out: Callable[[str, str, str], Layout],
         cancel: CancelToken,
         deadline_ms: float | None,
+        *,
+        revises: bool = False,
     ) -> None:
-        self._denoiser, self.codec, self._rule = denoiser, codec, rule
+        self._denoiser, self.codec, self._rule, self._revises = denoiser, codec, rule, revises
         self._fill, self._lay_out = fill, lay_out
         self.cancel, self.deadline = cancel, Deadline.after_ms(deadline_ms)
         self.work = Work()
@@ -139,6 +169,7 @@ class Workbench:
         stop: StopRule | None = None,
         max_tokens: int = 512,
         hint: str = "",
+        flaws: FlawFinder | None = None,
     ) -> Written:
         """The model's answer in a conversation.
 
@@ -148,6 +179,8 @@ class Workbench:
             stop: where the text behind the opening ends, beyond the model's own end.
             max_tokens: the most tokens of it.
             hint: a text that the answer probably repeats; it changes how many passes are made, not the text.
+            flaws: finds what is wrong with the text behind the opening; what is in doubt before it is masked
+                again then, for as long as that helps.
 
         Raises:
             ArtifactError: the model cannot follow instructions.
@@ -155,7 +188,7 @@ class Workbench:
         """
         context = chat_context(self.codec, turns, opening)
         task = Task(b"", max_tokens, stop or _never, hint=Hint.edited(self.codec.encode(hint)))
-        return self._written(context, task)
+        return self._written(context, task, flaws)
 
     def go_on(
         self,
@@ -197,20 +230,54 @@ class Workbench:
         written = self._written(context, task)
         return replace(written, text=written.text[len(piece) :])
 
-    def _written(self, context: Sequence[int], task: Task) -> Written:
+    def _written(self, context: Sequence[int], task: Task, flaws: FlawFinder | None = None) -> Written:
         encoded = self._denoiser.encode(context, self.cancel)
+        self.work += Work(
+            forwards=encoded.forwards,
+            context_forwards=encoded.forwards,
+            context_tokens=encoded.context_tokens,
+            cached_tokens=encoded.cached_tokens,
+        )
+        denoised = self._decoded(task)
+        if flaws is not None and self._revises and _ended(denoised):
+            denoised = self._without(flaws, denoised, task)
+        self.work += Work(len(denoised.tokens))
+        return Written(denoised.text, denoised.confidence, _ended(denoised))
+
+    def _decoded(self, task: Task) -> Denoised:
         denoised = decode(
             self._denoiser, self.codec, task, self._rule, cancel=self.cancel, deadline=self.deadline
         )
-        self.work += Work(
-            len(denoised.tokens),
-            encoded.forwards + denoised.forwards,
-            encoded.forwards,
-            denoised.rows,
-            encoded.context_tokens,
-            encoded.cached_tokens,
-        )
-        return Written(denoised.text, denoised.confidence, denoised.stopped in ("end", "rule"))
+        self.work += Work(forwards=denoised.forwards, rows=denoised.rows)
+        return denoised
+
+    def _without(self, flaws: FlawFinder, first: Denoised, task: Task) -> Denoised:
+        """An answer with fewer flaws, if what was in doubt before one of them can be something else."""
+        hint = Hint.edited(first.tokens)
+
+        def judged(denoised: Denoised) -> _Answered:
+            found = flaws(denoised.text) if _ended(denoised) else Flaws(MANY, (len(denoised.text),))
+            slots = [self._slot(denoised, at_char) for at_char in found.chars]
+            near = tuple(
+                one for one in denoised.doubts if any(at - NEAR <= one.slot <= at + 1 for at in slots)
+            )
+            return _Answered(replace(denoised, doubts=near), Faults(found.count, 0))
+
+        return revise(
+            judged(first),
+            lambda start: judged(self._decoded(replace(task, start=start, hint=hint))),
+            tries=TRIES,
+            go_on=lambda: not self.deadline.passed,
+        ).denoised
+
+    def _slot(self, denoised: Denoised, at_char: int) -> int:
+        """The slot that a character of an answer stands in."""
+        at_byte, end_byte = len(denoised.text[:at_char].encode("utf-8", "replace")), 0
+        for slot, token in enumerate(denoised.tokens):
+            end_byte += len(self.codec.token_bytes[token])
+            if end_byte > at_byte:
+                return slot
+        return len(denoised.tokens)
 
     def score(
         self, prefix: str, text: str, suffix: str, language: str
@@ -318,6 +385,18 @@ class _Branch:
     at: int
     tokens: list[int]
     before: float
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """An answer that was tried; see ``engine.revise``."""
+
+    denoised: Denoised
+    faults: Faults
+
+
+def _ended(denoised: Denoised) -> bool:
+    return denoised.stopped in ("end", "rule")
 
 
 def _difference(old: Sequence[int], new: Sequence[int]) -> tuple[int, int]:

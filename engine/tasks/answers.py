@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from engine.chat import Turn
 from engine.denoise import StopRule
 from engine.languages import PLAINTEXT, Language
-from engine.workbench import Workbench
+from engine.workbench import FlawFinder, Workbench
 
 MAX_REPEATS = 8
 """An answer that gives the same stretch of lines this often in a row has lost its way."""
@@ -69,6 +69,7 @@ def ask(
     stop: StopRule | None = None,
     max_tokens: int,
     hint: str = "",
+    flaws: FlawFinder | None = None,
 ) -> Answer:
     """Ask for code.
 
@@ -81,6 +82,7 @@ def ask(
         stop: where the code behind the opening ends, besides at the closing fence.
         max_tokens: the most tokens of it.
         hint: code that it probably repeats.
+        flaws: see ``Workbench.write``.
 
     Raises:
         ArtifactError: the model cannot follow instructions.
@@ -105,6 +107,7 @@ def ask(
         stop=ends,
         max_tokens=max(max_tokens, 1),
         hint=f"{hint}\n{fence}" if hint else "",
+        flaws=flaws,
     )
     complaint = None
     if astray:

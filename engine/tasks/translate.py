@@ -15,7 +15,7 @@ from engine.chat import Turn
 from engine.denoise import StopRule
 from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
-from engine.syntax import error_count, parse
+from engine.syntax import error_count, error_spans, parse
 from engine.tasks import Edited, glossary, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
@@ -23,7 +23,7 @@ from engine.tasks.excerpt import Excerpt
 from engine.tasks.parts import split
 from engine.text import newline_of
 from engine.types import EditRequest, Span
-from engine.workbench import Workbench
+from engine.workbench import FlawFinder, Flaws, Workbench
 
 TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
 """LSP identifiers of what can be translated to and from."""
@@ -157,6 +157,7 @@ def _translated(
             stop=_end_rule(request, pair.target),
             max_tokens=min(2 * len(bench.codec.encode(source)) + SPARE_TOKENS, room),
             hint=source,
+            flaws=_flaws(request.opening, pair.target),
         )
         text = request.opening + _called(answer.text, request, pair)
         if not answer.text.strip():
@@ -235,6 +236,18 @@ def _wrong_line(text: str, language: Language) -> str:
     node = next((child for child in node.children if child.is_error), node)
     lines = syntax.utf8.data.split(b"\n")
     return lines[min(node.start_point.row, len(lines) - 1)].decode("utf-8", "replace").strip()
+
+
+def _flaws(opening: str, target: Language) -> FlawFinder:
+    """Finds what of an answer cannot be read in its language."""
+
+    def find(text: str) -> Flaws:
+        spans = error_spans(opening + text, target)
+        last = max(spans, key=lambda span: span.start_char, default=None)
+        at_chars = () if last is None else (last.start_char, last.end_char)
+        return Flaws(len(spans), tuple(max(at_char - len(opening), 0) for at_char in at_chars))
+
+    return find
 
 
 def _asked_text(excerpt: Excerpt, pair: _Pair) -> str:

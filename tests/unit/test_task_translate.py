@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import languages
+from engine.canvas import Canvas
+from engine.denoiser import Prediction
 from engine.engine import Engine
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
+from engine.schedule import Decoding
 from engine.syntax import error_count
 from engine.tasks import glossary, translate
 from engine.tasks.answers import TOO_LONG
 from engine.tasks.assembly import assemble
-from engine.types import EditRequest, EditResult, Span
+from engine.types import CancelToken, EditRequest, EditResult, Span
 from tests.unit.test_task_rewrite import Sayings
 
 PY = "def f(x):\n    return x\n"
@@ -252,3 +257,38 @@ def test_a_whole_translation_parses_or_says_so(text: str, answer: str, to: str) 
     result = run(FakeDenoiser(answer), text, to)
     if result.status == "ok" and result.reason is None:
         assert not error_count(result.text, languages.by_id(to))
+
+
+class Doubting(Sayings):
+    """Where it says a closing parenthesis, it has a brace in mind, too."""
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        prediction = super().predict(canvas, masks, cancel)
+        said, other = (self.codec.encode(text)[0] for text in ")}")
+        for logits in (prediction.logits, *prediction.drafts):
+            logits[logits.argmax(-1) == said, other] = 11.0
+        return prediction
+
+
+SPOILT = "function f(x) {\n  return x + 1000;\n)"
+
+
+def test_what_does_not_parse_is_masked_again_where_it_is_in_doubt() -> None:
+    fake = Doubting(SPOILT)
+    result = run(fake)
+    assert (result.text, result.reason) == (SPOILT[:-1] + "}\n", None)
+    assert len(fake.asked) == 1 and result.work.tokens == len(f"{SPOILT}\n```")
+
+
+@pytest.mark.parametrize("decoding", ["left_to_right", "lossless"])
+def test_the_bases_own_modes_mask_nothing_again(decoding: Decoding) -> None:
+    fake = Doubting(SPOILT)
+    request = EditRequest("translate", PY, language="python", to="javascript")
+    result = Engine(fake, fake.codec, 1024, decoding).edit(request)
+    assert result.reason == "not translated well: does not parse as JavaScript" and len(fake.asked) == 2
+
+
+def test_doubts_far_from_what_is_wrong_are_left_alone() -> None:
+    fake = Doubting("function f(x) {\n  return (x + 1000) + 10000000;\n(")
+    assert "does not parse" in (run(fake).reason or "")
+    assert len(fake.asked) == 2
