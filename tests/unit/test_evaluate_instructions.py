@@ -64,7 +64,7 @@ def test_the_task_is_asked_and_the_piece_is_judged(path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(instructions, "run_python", run_python)
     asked = evaluation(path, limit=None, max_tokens=200)
-    fake = FakeDenoiser("def f():\n    return 2\ny = 2\n")
+    fake = FakeDenoiser("def f():\n    return 2\n")
     replies = [asked.ask(Engine(fake, fake.codec, 1024), case) for case in asked.cases[2:3]]
     assert [reply.texts for reply in replies] == [("def f():\n    return 2",)]
     answer = asked.judge(asked.cases[2], replies[0])
