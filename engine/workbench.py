@@ -231,13 +231,7 @@ class Workbench:
         return replace(written, text=written.text[len(piece) :])
 
     def _written(self, context: Sequence[int], task: Task, flaws: FlawFinder | None = None) -> Written:
-        encoded = self._denoiser.encode(context, self.cancel)
-        self.work += Work(
-            forwards=encoded.forwards,
-            context_forwards=encoded.forwards,
-            context_tokens=encoded.context_tokens,
-            cached_tokens=encoded.cached_tokens,
-        )
+        self._take(context)
         denoised = self._decoded(task)
         if flaws is not None and self._revises and _ended(denoised):
             denoised = self._without(flaws, denoised, task)
@@ -369,7 +363,11 @@ class Workbench:
         return min(self._denoiser.special.end)
 
     def _encode(self, prefix: str, suffix: str, language: str) -> None:
-        encoded = self._denoiser.encode(self._lay_out(prefix, suffix, language).context, self.cancel)
+        self._take(self._lay_out(prefix, suffix, language).context)
+
+    def _take(self, context: Sequence[int]) -> None:
+        """Make a context the current one."""
+        encoded = self._denoiser.encode(context, self.cancel)
         self.work += Work(
             forwards=encoded.forwards,
             context_forwards=encoded.forwards,

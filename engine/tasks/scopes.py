@@ -92,10 +92,7 @@ def bound_and_read(syntax: Syntax, text: str) -> tuple[frozenset[str], frozenset
     rules = RULES.get(syntax.language.id)
     if rules is None:
         return frozenset(), frozenset()
-    resolver = _Resolver(syntax, text, rules, in_file=True)
-    leaves = [node for node in walk(syntax.root) if node.type in rules.names]
-    bound = {resolver.name(node) for node in leaves if resolver.binds(node)}
-    return frozenset(bound), frozenset(resolver.name(node) for node in leaves if resolver.is_read(node))
+    return _Resolver(syntax, text, rules, in_file=True).bound_and_read()
 
 
 class _Resolver:
@@ -104,17 +101,17 @@ class _Resolver:
     def __init__(self, syntax: Syntax, text: str, rules: Rules, *, in_file: bool) -> None:
         self._syntax, self._text, self._rules, self._in_file = syntax, text, rules, in_file
 
-    def name(self, leaf: Node) -> str:
-        """The name that a leaf is."""
-        return self._name(leaf)
-
-    def binds(self, leaf: Node) -> bool:
-        """Whether a leaf binds its name in a scope."""
-        return self._binding(leaf) is not None
-
-    def is_read(self, leaf: Node) -> bool:
-        """Whether a leaf stands for a variable or function and does not bind it."""
-        return not self.binds(leaf) and self._is_reference(leaf)
+    def bound_and_read(self) -> tuple[frozenset[str], frozenset[str]]:
+        bound: set[str] = set()
+        read: set[str] = set()
+        for node in walk(self._syntax.root):
+            if node.type not in self._rules.names:
+                continue
+            if self._binding(node) is not None:
+                bound.add(self._name(node))
+            elif self._is_reference(node):
+                read.add(self._name(node))
+        return frozenset(bound), frozenset(read)
 
     def symbol(self, leaf: Node) -> Symbol:
         rules = self._rules
