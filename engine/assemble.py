@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.artifact import ADAPTER_SOURCE, MANIFEST_FILE, Manifest, load_manifest, sha256_of, verify
-from engine.encodings import encode
+from engine.encodings import WHOLE_COLUMNS, encode
 from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, StoreError
 from engine.types import CancelToken, Progress, ProgressListener
 
@@ -40,8 +40,8 @@ _CONTROL, _USER_DEFINED = 3, 4  # token types of the GGUF specification
 
 
 def shipped_manifest_file(quantization: str) -> str:
-    """Name of a manifest in the package, where ``d8`` lies beside another quantization."""
-    return "manifest-d8.json" if quantization == "d8" else MANIFEST_FILE
+    """Name of a manifest in the package, where ``d8`` and ``u8`` lie beside another quantization."""
+    return f"manifest-{quantization}.json" if quantization in WHOLE_COLUMNS else MANIFEST_FILE
 
 
 def packaged_manifest(name: str, quantization: str = "q8") -> Manifest:

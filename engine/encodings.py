@@ -3,7 +3,8 @@
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
 ``d8`` is int8, transposed, for products with rows of activations that are quantized as they come: columns are
-cut into a few groups (``n_groups``), of which each has a scale for every output.
+cut into a few groups (``n_groups``), of which each has a scale for every output. ``u8`` is the same with
+codes around 128, for processors whose products of signed bytes overflow.
 ``f16`` halves the file; it is computed in float32.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """
@@ -16,12 +17,18 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Encoding = Literal["f32", "f16", "q8", "q4", "d8"]
+Encoding = Literal["f32", "f16", "q8", "q4", "d8", "u8"]
+
+WHOLE_COLUMNS: frozenset[Encoding] = frozenset({"d8", "u8"})
+"""Those whose products are of integers over whole groups of columns."""
 
 BLOCK = 32
 
+MIDDLE = 128
+"""Code of a zero where codes are unsigned bytes."""
+
 MOST_COLUMNS = 1024
-"""The widest group of columns that share a scale in ``d8``."""
+"""The widest group of columns that share a scale in ``d8`` and ``u8``."""
 
 AT_ONCE = 8192
 """Rows that are encoded at once: a vocabulary's matrix would take several times its size otherwise."""
@@ -44,9 +51,9 @@ def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[t
     if encoding in ("f32", "f16"):
         return {"data": (shape, "float32" if encoding == "f32" else "float16")}
     n_rows, n_columns = shape
-    if encoding == "d8":
+    if encoding in WHOLE_COLUMNS:
         return {
-            "codes": ((n_columns, n_rows), "int8"),
+            "codes": ((n_columns, n_rows), "int8" if encoding == "d8" else "uint8"),
             "scales": ((n_groups(n_columns), n_rows), "float32"),
         }
     n_blocks, code_bytes = n_columns // BLOCK, BLOCK * (8 if encoding == "q8" else 4) // 8
@@ -57,20 +64,21 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
     """The float32 values that stored parts stand for."""
     if encoding in ("f32", "f16"):
         return parts["data"].astype(np.float32)
-    if encoding == "d8":
+    if encoding in WHOLE_COLUMNS:
         scales = np.asarray(parts["scales"], dtype=np.float32)
-        groups = parts["codes"].astype(np.float32).reshape(len(scales), -1, scales.shape[1])
+        signed = parts["codes"].astype(np.float32) - (MIDDLE if encoding == "u8" else 0)
+        groups = signed.reshape(len(scales), -1, scales.shape[1])
         return np.ascontiguousarray((groups * scales[:, None]).reshape(-1, scales.shape[1]).T)
     codes = np.asarray(parts["codes"], dtype=np.uint8)
     if encoding == "q4":
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], BLOCK)
-    zero = 128 if encoding == "q8" else 8
+    zero = MIDDLE if encoding == "q8" else 8
     values = (codes.astype(np.float32) - zero) * np.asarray(parts["scales"], dtype=np.float32)[..., None]
     return values.reshape(values.shape[0], -1)
 
 
 def n_groups(n_columns: int) -> int:
-    """Into how many groups of equal width ``d8`` cuts a row: the fewest that are not too wide."""
+    """Into how many groups of equal width ``d8`` and ``u8`` cut a row: the fewest that are not too wide."""
     least = -(-n_columns // MOST_COLUMNS)
     return next(count for count in range(least, n_columns + 1) if n_columns % count == 0)
 
@@ -98,10 +106,15 @@ def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     return {"codes": codes, "scales": scales}
 
 
+def _u8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
+    signed = _d8(matrix)
+    return signed | {"codes": signed["codes"].view(np.uint8) ^ np.uint8(MIDDLE)}
+
+
 def _q8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     blocks = _blocks(matrix)
     scales = (np.abs(blocks).max(axis=-1) / np.float32(127)).astype(np.float32)
-    codes = np.rint(blocks / _divisor(scales)) + np.float32(128)
+    codes = np.rint(blocks / _divisor(scales)) + np.float32(MIDDLE)
     return {"codes": codes.astype(np.uint8), "scales": scales}
 
 
@@ -131,4 +144,5 @@ _ENCODERS: dict[Encoding, Callable[[FloatArray], dict[str, npt.NDArray[np.generi
     "q8": _q8,
     "q4": _q4,
     "d8": _d8,
+    "u8": _u8,
 }

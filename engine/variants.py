@@ -1,7 +1,8 @@
 """Which of the quantizations that ship for a model suits this machine.
 
-``d8``, whose products are int8 throughout, is the quicker one on a CPU that multiplies bytes exactly; older
-x86 processors add pairs of products in 16 bits, which overflow. There, and on a GPU, it is ``q8``.
+``d8`` and ``u8``, whose products are of bytes throughout, are the quicker ones on a CPU. Signed codes are
+quicker where the processor adds products of bytes up exactly; older x86 processors add pairs of them in 16
+bits, which overflow, and there it is ``u8``. On a GPU it is ``q8``.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ def suited_manifest(name: str, device: Device) -> Manifest:
         ModelNotFoundError: no graphs are shipped under this name.
         BackendError: the device cannot be used here.
     """
-    if choose_provider(device).name == CPU and int8_products_are_exact():
+    if choose_provider(device).name == CPU:
         try:
-            return packaged_manifest(name, "d8")
+            return packaged_manifest(name, "d8" if int8_products_are_exact() else "u8")
         except ModelNotFoundError:
             pass
     return packaged_manifest(name)

@@ -20,7 +20,7 @@ import psutil
 
 from engine.artifact import MANIFEST_FILE, SCHEMA, sha256_of, verify
 from engine.diffusion import Placing
-from engine.encodings import Encoding, encode
+from engine.encodings import WHOLE_COLUMNS, Encoding, encode
 from engine.errors import ArtifactError, IntegrityError, StoreError
 from engine.store import human_bytes
 from engine.tokens import TokenCodec
@@ -101,8 +101,8 @@ class Conversion:
         *,
         refresh: int = 1,
     ) -> None:
-        if encoding == "d8":
-            raise ArtifactError("d8 is for the base alone", "Choose f32, f16, q8 or q4.")
+        if encoding in WHOLE_COLUMNS:
+            raise ArtifactError(f"{encoding} is for the base alone", "Choose f32, f16, q8 or q4.")
         self._checkpoint = Checkpoint(directory)
         self._name, self._encoding, self._refresh = name, encoding, refresh
         self.family = recognise(self._checkpoint, wishes or Wishes())

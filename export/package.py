@@ -18,7 +18,7 @@ import onnx_ir as ir
 from engine import artifact
 from engine.artifact import ADAPTER_SOURCE, SCHEMA, Manifest, load_manifest
 from engine.assemble import assemble, shipped_manifest_file, tokenizer_json, write_weights
-from engine.encodings import Encoding
+from engine.encodings import WHOLE_COLUMNS, Encoding
 from engine.errors import ArtifactError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken
@@ -39,7 +39,7 @@ DRAFTING = DecodeRule(agreement=(0.6, 0.35, 0.2, 0.12, 0.07, 0.04), row_worth=0.
 """How a model with an adapter is decoded by default; chosen from the curves in the results log."""
 
 DRAFTING_INT8 = replace(DRAFTING, row_worth=0.12)
-"""The same with ``d8``, whose rows cost half as much."""
+"""The same with ``d8`` and ``u8``, whose rows cost half as much."""
 
 _UNKNOWN = "0" * 64
 
@@ -97,7 +97,7 @@ def package(
     )
 
     artifact_dir.mkdir(parents=True, exist_ok=True)
-    graph_file = "denoiser-d8.onnx" if encoding == "d8" else GRAPH_FILE
+    graph_file = f"denoiser-{encoding}.onnx" if encoding in WHOLE_COLUMNS else GRAPH_FILE
     write_graph(config, plan, tied, directory / graph_file)
     tokenizer = tokenizer_json(base.reader)
     data = manifest_data(base, base_name, base_sha256, encoding, plan, n_bytes)

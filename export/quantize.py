@@ -1,6 +1,6 @@
 """An exported graph to one whose weights are read, quantized or not, from ``weights.bin``.
 
-Matrix products with a stored matrix become `com.microsoft.MatMulNBits`, with ``d8``
+Matrix products with a stored matrix become `com.microsoft.MatMulNBits`, with ``d8`` and ``u8``
 `MatMulIntegerToFloat` behind operations that quantize its rows; the embedding look-up becomes
 `com.microsoft.GatherBlockQuantized`, which reads the head's bytes where the two are tied.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from engine.encodings import BLOCK, Encoding, n_groups, part_shapes
+from engine.encodings import BLOCK, MIDDLE, WHOLE_COLUMNS, Encoding, n_groups, part_shapes
 
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""
@@ -22,10 +22,6 @@ EMBEDDING = "embedding.weight"
 
 ACCURACY_INT8 = 4
 """MatMulNBits: activations are quantized to int8 in blocks, which the integer kernels need."""
-
-
-ROW_MIDDLE = 128
-"""Code of a zero in a row of activations (``d8``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +63,8 @@ def plan_weights(
         chosen: Encoding = encoding if len(shape) == 2 else "f32"
         if chosen in ("q8", "q4") and (shape[1] % BLOCK or ".router." in name):
             chosen = "f32"  # no whole number of blocks; or small, and what it decides is discrete
-        if chosen == "d8" and (name == EMBEDDING or ".qkv." in name):
-            chosen = "q8"  # looked up by row, where d8 stores columns; or small, and scores depend on it most
+        if chosen in WHOLE_COLUMNS and (name == EMBEDDING or ".qkv." in name):
+            chosen = "q8"  # looked up by row, not column; or small, and scores depend on it most
         if ".lora_" in name and chosen != "f32":  # small, and read once a row
             chosen = "q8" if shape[1] % BLOCK == 0 else "f32"
         parts: dict[str, Part] = {}
@@ -117,7 +113,7 @@ class WeightBinder:
             node.replace_input_with(index, self._initializer(value.name, stored, "data", stored.shape))
         elif stored.encoding == "f16":
             node.replace_input_with(index, self._widened(node, value.name, stored))
-        elif node.op_type == "Gemm" and stored.encoding == "d8":
+        elif node.op_type == "Gemm" and stored.encoding in WHOLE_COLUMNS:
             self._to_int8_product(node, value.name, stored)
         elif node.op_type == "Gemm":
             self._to_matmul_nbits(node, value.name, stored)
@@ -198,7 +194,7 @@ class WeightBinder:
         )
         least, step = self._constant("least", np.float32(1e-9)), self._constant("step", np.float32(1 / 127))
         scale = self._insert(node, "Mul", [self._insert(node, "Max", [largest, least]), step])
-        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
+        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(MIDDLE))
         scaled = self._insert(node, "Div", [rows, scale])
         return self._insert(node, "QuantizeLinear", [scaled, one, middle]), scale
 
@@ -206,9 +202,9 @@ class WeightBinder:
         self, node: ir.Node, codes: ir.Value, name: str, stored: StoredTensor, group: int
     ) -> ir.Value:
         """Rows of codes times one group of a stored matrix's columns; the rows' scales are left out."""
-        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(ROW_MIDDLE))
+        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(MIDDLE))
         matrix, scales = (self._group(name, stored, part, group) for part in ("codes", "scales"))
-        inputs = [codes, matrix, one, scales, middle]
+        inputs = [codes, matrix, one, scales, middle, *([middle] if stored.encoding == "u8" else [])]
         return self._insert(node, "MatMulIntegerToFloat", inputs, domain="com.microsoft")
 
     def _reshaped(self, node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
@@ -238,7 +234,7 @@ class WeightBinder:
 
     def _constant(self, name: str, value: np.ndarray | np.generic) -> ir.Value:
         """A small initializer, made once."""
-        name = f"d8.{name}"
+        name = f"int8.{name}"
         if name not in self._graph.initializers:
             tensor = ir.tensor(np.asarray(value), name=name)
             self._graph.register_initializer(

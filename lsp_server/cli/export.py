@@ -39,7 +39,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ship", type=Path, metavar="DIR", help="write graph and manifest, without weights, here"
     )
     parser.add_argument(
-        "--quantization", choices=("f32", "f16", "q8", "q4", "d8"), default="q8", help="default: q8"
+        "--quantization", choices=("f32", "f16", "q8", "q4", "d8", "u8"), default="q8", help="default: q8"
     )
     parser.add_argument(
         "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
@@ -110,16 +110,17 @@ def _checkpoint(args: argparse.Namespace) -> Path:
 def _base(args: argparse.Namespace) -> Path:
     """A base model to an artifact, or to the files that ship for it."""
     from engine import catalog, sources
+    from engine.encodings import WHOLE_COLUMNS
     from engine.schedule import LEFT_TO_RIGHT
     from engine.store import ModelStore
     from export.package import DRAFTING, DRAFTING_INT8, package
     from lsp_server.cli.progress import FirstUse
 
     if args.quantization == "f16":
-        raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4 or d8.")
+        raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4, d8 or u8.")
     config = load_settings(args).engine
     base = catalog.lookup(config.model)
-    drafting = DRAFTING_INT8 if args.quantization == "d8" else DRAFTING
+    drafting = DRAFTING_INT8 if args.quantization in WHOLE_COLUMNS else DRAFTING
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,

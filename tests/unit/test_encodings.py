@@ -5,12 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.encodings import BLOCK, MOST_COLUMNS, Encoding, decode, encode, n_groups, part_shapes
+from engine.encodings import (
+    BLOCK,
+    MIDDLE,
+    MOST_COLUMNS,
+    WHOLE_COLUMNS,
+    Encoding,
+    decode,
+    encode,
+    n_groups,
+    part_shapes,
+)
 
-STEP = {"f32": 0.0, "q8": 0.5 / 127, "d8": 0.5 / 127, "q4": 1 / 8}
+STEP = {"f32": 0.0, "q8": 0.5 / 127, "d8": 0.5 / 127, "u8": 0.5 / 127, "q4": 1 / 8}
 
 
-@pytest.mark.parametrize("encoding", ["f32", "q8", "q4", "d8"])
+@pytest.mark.parametrize("encoding", ["f32", "q8", "q4", "d8", "u8"])
 def test_decoded_values_lie_within_a_step(encoding: Encoding) -> None:
     rng = np.random.default_rng(0)
     matrix = rng.normal(size=(6, 4 * BLOCK)).astype(np.float32)
@@ -18,7 +28,7 @@ def test_decoded_values_lie_within_a_step(encoding: Encoding) -> None:
     parts = encode(matrix, encoding)
     for name, (shape, dtype) in part_shapes(matrix.shape, encoding).items():
         assert parts[name].shape == shape and parts[name].dtype == dtype
-    scale_of = matrix if encoding == "d8" else matrix.reshape(6, -1, BLOCK)
+    scale_of = matrix if encoding in WHOLE_COLUMNS else matrix.reshape(6, -1, BLOCK)
     largest = np.abs(scale_of).max(axis=-1, keepdims=True)
     allowed = np.broadcast_to(largest * STEP[encoding], scale_of.shape).reshape(matrix.shape)
     assert (np.abs(decode(parts, encoding) - matrix) <= allowed * 1.001).all()
@@ -31,6 +41,9 @@ def test_wide_rows_have_a_scale_for_each_group_of_columns() -> None:
     stored = encode(matrix, "d8")
     assert stored["scales"].shape == (2, 3)
     assert (decode(stored, "d8") == matrix).all()  # with one scale the ones would be zeros
+    unsigned = encode(matrix, "u8")
+    assert (unsigned["codes"] == stored["codes"].astype(int) + MIDDLE).all()
+    assert (unsigned["scales"] == stored["scales"]).all()
 
 
 def test_eight_bit_blocks_are_exact_for_eight_bit_weights() -> None:

@@ -1,0 +1,21 @@
+"""Which quantization a machine is given."""
+
+from __future__ import annotations
+
+import pytest
+
+from engine import variants
+from engine.config import EngineConfig
+from engine.runtime import CPU, CUDA, Provider
+
+
+@pytest.mark.parametrize(
+    ("provider", "exact", "quantization"), [(CPU, True, "d8"), (CPU, False, "u8"), (CUDA, True, "q8")]
+)
+def test_the_quicker_quantization_that_is_exact_here(
+    provider: str, exact: bool, quantization: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(variants, "choose_provider", lambda device: Provider(provider, "as told"))
+    monkeypatch.setattr(variants, "int8_products_are_exact", lambda: exact)
+    assert variants.suited_manifest(EngineConfig().model, "auto").quantization == quantization
+    assert variants.suited_manifest("qwen2.5-coder-1.5b", "auto").quantization == "q8"
