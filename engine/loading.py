@@ -11,7 +11,8 @@ from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
 from engine.denoiser import AnyDenoiser
 from engine.errors import ArtifactError
-from engine.runtime import OnnxModel
+from engine.huge_pages import move_to_huge_pages
+from engine.runtime import CPU, OnnxModel
 from engine.slot_denoiser import DiffusionDenoiser
 from engine.store import ModelStore
 from engine.tokens import TokenCodec
@@ -38,6 +39,8 @@ def load_denoiser(
     codec.prepare()
     transitions = _transitions(manifest)
     model = OnnxModel(manifest, config.device, config.threads)
+    if model.provider.name == CPU:
+        move_to_huge_pages()
     if manifest.diffusion is not None:
         return DiffusionDenoiser(model, config.cache_mb << 20), codec
     return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
