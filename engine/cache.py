@@ -163,6 +163,10 @@ class CachePool:
         self._evict()
         return best
 
+    def lacks(self, ids: Sequence[int]) -> int:
+        """How many tokens of a context ``take`` would leave to encode."""
+        return len(ids) - max((cache.common(ids) for cache in self._caches), default=0)
+
     def clear(self) -> None:
         """Drop every cache."""
         self._caches.clear()

@@ -7,6 +7,7 @@ decoding and the reference every other mode is compared with.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -36,6 +37,8 @@ from engine.unmask import best_tokens
 CHUNK = 128
 """Rows encoded in one pass; between two passes a request can be cancelled."""
 
+MS_PER_TOKEN = 3.0
+"""What encoding a token of context takes until it was measured, in milliseconds: two cores."""
 
 PASS_BOUND = frozenset({"CUDAExecutionProvider"})
 """Providers whose passes cost the same however many rows they have, within reason."""
@@ -77,6 +80,7 @@ class CanvasDenoiser:
         self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
+        self._ms_per_token = 0.0 if model.provider.name in PASS_BOUND else MS_PER_TOKEN
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
         if model.provider.name in PASS_BOUND:
@@ -102,6 +106,10 @@ class CanvasDenoiser:
         self._context = list(context)
         cached = len(self._cache.ids)
         return Encoded(len(context), cached, self._encode_whole_chunks(self._context, cancel))
+
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """What the cache lacks of a context, at the pace of the last passes."""
+        return self._pool.lacks(context) * self._ms_per_token
 
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify and draft in one pass."""
@@ -192,7 +200,10 @@ class CanvasDenoiser:
         while len(ids) - len(self._cache.ids) > CHUNK:
             cancel.check()
             piece = ids[len(self._cache.ids) :][:CHUNK]
+            started = time.perf_counter()
             _, new = self._model.forward(self._cache, Rows.causal(piece), [])
             self._cache.append(piece, new)
+            ms_per_token = (time.perf_counter() - started) * 1000.0 / len(piece)
+            self._ms_per_token = (self._ms_per_token + ms_per_token) / 2  # the last pass counts half
             forwards += 1
         return forwards

@@ -160,6 +160,12 @@ class Reader(Protocol):
             Cancelled: between two passes, if asked to stop.
         """
 
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """How long encoding a context would take, as far as can be told, in milliseconds.
+
+        What is cached takes none. 0 where contexts cost nothing of their own, or nothing is known.
+        """
+
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
         """Score the tokens of a finished canvas, at least one, in the current context.
 

@@ -238,4 +238,5 @@ def _result(filled: list[Filled], ms: float) -> FillResult:
         context_tokens=work.context_tokens,
         cached_tokens=work.cached_tokens,
         alternatives=filled[0].alternatives,
+        shortened=any(hole.shortened for hole in filled),
     )

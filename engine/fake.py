@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from urllib.parse import parse_qs
 
 import numpy as np
@@ -39,12 +40,13 @@ class FakeDenoiser:
             begins like the line the hole is in, or else gives ``value``. In a conversation, None gives the
             last fenced block of it again.
         step_ms: how long each pass takes, in milliseconds; a cancelled one ends at once.
+        token_ms: how long encoding a token of context takes beyond that.
     """
 
     canvas_slots = 16
     rule = DecodeRule(agreement=(1.0,) * 15, sure=0.9)
 
-    def __init__(self, answer: str | None = None, step_ms: float = 0.0) -> None:
+    def __init__(self, answer: str | None = None, step_ms: float = 0.0, token_ms: float = 0.0) -> None:
         self.codec = TokenCodec.of_bytes(SPECIAL)
         ids = [self.codec.id_of(token) for token in SPECIAL]
         prefix, middle, suffix, end, *_ = (i for i in ids if i is not None)
@@ -52,7 +54,7 @@ class FakeDenoiser:
         self.info = ModelInfo("fake", "none", "fake", "asked for by name", None, self.codec.n_vocab)
         self._end = end
         self._answer = answer
-        self._step_ms = step_ms
+        self._step_ms, self._token_ms = step_ms, token_ms
         self._context: list[int] = []
 
     @classmethod
@@ -60,29 +62,32 @@ class FakeDenoiser:
         """The fake that a model name such as ``fake`` or ``fake:step_ms=50&answer=foo(x)`` asks for.
 
         Raises:
-            ConfigError: an option that is not one of these two, or not a number.
+            ConfigError: an option that is not one of these, or not a number.
         """
         options = parse_qs(name.partition(":")[2], keep_blank_values=True)
-        unknown = sorted(set(options) - {"answer", "step_ms"})
+        unknown = sorted(set(options) - {"answer", "step_ms", "token_ms"})
         if unknown:
-            raise ConfigError(f"the fake model has no option {unknown[0]!r}", "Use `answer` or `step_ms`.")
+            raise ConfigError(
+                f"the fake model has no option {unknown[0]!r}", "Use `answer`, `step_ms` or `token_ms`."
+            )
         try:
-            step_ms = float(options.get("step_ms", ["0"])[-1])
+            step_ms, token_ms = (float(options.get(name, ["0"])[-1]) for name in ("step_ms", "token_ms"))
         except ValueError as error:
-            raise ConfigError("step_ms of the fake model is not a number") from error
-        return cls(options["answer"][-1] if "answer" in options else None, step_ms)
+            raise ConfigError("step_ms or token_ms of the fake model is not a number") from error
+        return cls(options["answer"][-1] if "answer" in options else None, step_ms, token_ms)
 
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
         """Take a context; what agrees with the last one from its start counts as cached."""
-        common = 0
-        for old, new in zip(self._context, context, strict=False):
-            if old != new:
-                break
-            common += 1
-        common = min(common, len(context) - 1)
+        common = min(self._common(context), len(context) - 1)
+        if self._token_ms:
+            cancel.wait(self.encoding_ms(context) / 1000.0)
         self._pass(cancel)
         self._context = list(context)
         return Encoded(len(context), common, 1)
+
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """What does not agree with the last context, by ``token_ms``."""
+        return (len(context) - self._common(context)) * self._token_ms
 
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Every slot at once, the right byte with near certainty."""
@@ -141,6 +146,10 @@ class FakeDenoiser:
 
     def close(self) -> None:
         """Nothing to release."""
+
+    def _common(self, context: Sequence[int]) -> int:
+        alike = zip(self._context, context, strict=False)
+        return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], alike))
 
     def _pass(self, cancel: CancelToken) -> None:
         if self._step_ms:

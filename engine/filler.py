@@ -43,6 +43,12 @@ SLOT_TRIES = 2
 OTHER_TRIES = 3
 """How many starts are tried for each alternative that is wanted."""
 
+CONTEXT_SHARE = 0.2
+"""How much of the time that a request has left its context may take; else a shorter one is encoded."""
+
+SHORTER = (2, 4)
+"""By how much, in order, until one can be encoded in time or is the last."""
+
 EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
 
@@ -101,6 +107,7 @@ class Filled:
         work: what it took, all tries together.
         steps: of denoising, all tries together.
         alternatives: other texts worth showing, likeliest first.
+        shortened: whether a part of the context was left out for the deadline's sake.
     """
 
     text: str
@@ -110,6 +117,7 @@ class Filled:
     work: Work
     steps: int
     alternatives: tuple[str, ...] = ()
+    shortened: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,14 +157,7 @@ class Filler:
             Cancelled: asked to stop.
         """
         prefix, suffix = hole.prefix, hole.suffix
-        layout = self.lay_out(
-            prefix,
-            suffix,
-            language,
-            heal=request.heal,
-            related=request.related,
-            related_tokens=request.related_tokens,
-        )
+        layout, shortened = self._lay_out_in_time(request, language, hole, limits.deadline)
         piece = layout.heal.decode("utf-8")
         encoded = self._denoiser.encode(layout.context, limits.cancel)
         work = Work(
@@ -222,7 +223,7 @@ class Filler:
             )
         if limits.on_frame is not None:  # the last step shows the answer, not what the canvas held beyond it
             limits.on_frame(CanvasFrame(hole.index, n_steps, (text,), done=True))
-        return Filled(text, made.denoised, made.faults, refusal, work, n_steps, alternatives)
+        return Filled(text, made.denoised, made.faults, refusal, work, n_steps, alternatives, shortened)
 
     def _alternatives(
         self,
@@ -250,6 +251,30 @@ class Filler:
         )
         return tuple(tried.text for tried in found)
 
+    def _lay_out_in_time(
+        self, request: FillRequest, language: Language, hole: Hole, deadline: Deadline
+    ) -> tuple[Layout, bool]:
+        """The longest context that can be encoded in time, and whether something is left out for that."""
+
+        def lay(part: int) -> Layout:
+            return self.lay_out(
+                hole.prefix,
+                hole.suffix,
+                language,
+                heal=request.heal,
+                related=request.related,
+                related_tokens=request.related_tokens,
+                budget_tokens=self._context_tokens // part,
+            )
+
+        layout, most_ms = lay(1), deadline.left_ms * CONTEXT_SHARE
+        n_whole = len(layout.context)
+        for part in SHORTER:
+            if self._denoiser.encoding_ms(layout.context) <= most_ms:
+                break
+            layout = lay(part)
+        return layout, len(layout.context) < n_whole
+
     def lay_out(
         self,
         prefix: str,
@@ -259,14 +284,15 @@ class Filler:
         heal: bool,
         related: Sequence[Related] = (),
         related_tokens: int = 0,
+        budget_tokens: int | None = None,
     ) -> Layout:
-        """The context of the hole between two texts."""
+        """The context of the hole between two texts, by default as long as contexts may be."""
         return lay_out(
             prefix,
             suffix,
             self._codec,
             self._denoiser.special,
-            budget_tokens=self._context_tokens,
+            budget_tokens=budget_tokens or self._context_tokens,
             heal=heal,
             landmarks=lambda: regions.landmarks(prefix + suffix, len(prefix), language),
             related=related,

@@ -20,8 +20,9 @@ from engine.types import Related, Span
 SUFFIX_SHARE = 0.25
 LANDMARK_SHARE = 0.25
 MAX_RELATED_SHARE = 0.5
-ANCHOR_LINES = 16
-"""A window starts at a line whose number is a multiple of this, or the cache would be lost at every line."""
+TOKENS_PER_ANCHOR_LINE = 64
+"""A window starts at a line whose number is a multiple of the budget over this (16 for 1,024 tokens), or the
+cache would be lost at every line."""
 MAX_CHARS_PER_TOKEN = 12
 """No more characters than this per token of budget are looked at, however long the file."""
 
@@ -79,7 +80,8 @@ def lay_out(
     suffix_ids = suffix_ids[:suffix_budget]
 
     kept, piece = codec.split_for_healing(prefix) if heal else (prefix, "")
-    prefix_ids, prefix_cut = _prefix_ids(kept, codec, budget - len(suffix_ids), landmarks)
+    anchor_lines = max(budget_tokens // TOKENS_PER_ANCHOR_LINE, 1)
+    prefix_ids, prefix_cut = _prefix_ids(kept, codec, budget - len(suffix_ids), anchor_lines, landmarks)
     truncated = suffix_cut or prefix_cut
     if isinstance(special, SpecialTokens):
         context = [
@@ -112,7 +114,9 @@ def _related_ids(related: Sequence[Related], codec: TokenCodec, budget: int) -> 
     return ids
 
 
-def _prefix_ids(prefix: str, codec: TokenCodec, budget: int, landmarks: Landmarks) -> tuple[list[int], bool]:
+def _prefix_ids(
+    prefix: str, codec: TokenCodec, budget: int, anchor_lines: int, landmarks: Landmarks
+) -> tuple[list[int], bool]:
     """Token ids of as much of a prefix as fits, and whether anything was left out."""
     if len(prefix) <= budget * MAX_CHARS_PER_TOKEN:
         ids = codec.encode(prefix)
@@ -120,13 +124,13 @@ def _prefix_ids(prefix: str, codec: TokenCodec, budget: int, landmarks: Landmark
             return ids, False
     kept_lines = _landmark_text(prefix, codec, int(budget * LANDMARK_SHARE), landmarks)
     near_budget = budget - int(budget * LANDMARK_SHARE)
-    anchor = _anchor_char(prefix, codec, near_budget)
+    anchor = _anchor_char(prefix, codec, near_budget, anchor_lines)
     near_ids = codec.encode(prefix[anchor:])[-near_budget:]
     head_ids = codec.encode("".join(text for start, text in kept_lines if start < anchor))
     return [*head_ids, *near_ids], True
 
 
-def _anchor_char(prefix: str, codec: TokenCodec, budget: int) -> int:
+def _anchor_char(prefix: str, codec: TokenCodec, budget: int, anchor_lines: int) -> int:
     """Where the window near the hole starts: a steady line, or a steady column of an endless line."""
     floor = max(0, len(prefix) - budget * MAX_CHARS_PER_TOKEN)
     tail = prefix[floor:]
@@ -136,7 +140,7 @@ def _anchor_char(prefix: str, codec: TokenCodec, budget: int) -> int:
     start = prefix.find("\n", earliest) + 1
     while 0 < start < len(prefix):
         line_number += 1
-        if line_number % ANCHOR_LINES == 0:
+        if line_number % anchor_lines == 0:
             return start
         start = prefix.find("\n", start) + 1
     step = budget  # no steady line within reach: a multiple of this many characters

@@ -68,6 +68,10 @@ class DiffusionDenoiser:
         self.length = None
         return self._attention.encode(context, cancel)
 
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """Nothing that is known beforehand."""
+        return 0.0
+
     def offset(self, n_settled: int) -> int:
         """Where the slot behind so many tokens of the canvas stands."""
         return self._attention.n_context + n_settled

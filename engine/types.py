@@ -6,6 +6,7 @@ Knows nothing of editors, files, tokens or tensors. All offsets into text are in
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -51,7 +52,7 @@ class FillRequest:
         single_line: stop each fill at the end of its line.
         max_tokens: the most tokens each hole may get.
         deadline_ms: milliseconds from the start of the call after which the best valid answer so
-            far is returned; None for no limit.
+            far is returned, and for a share of which the context is made short if it must; None for no limit.
         automatic: asked for by typing, not by the user; the accept gate is strict then.
         within_block: stop a fill of several lines where the block that its hole stands in ends.
         heal: complete the half-typed token before a hole and do not restart it.
@@ -101,6 +102,7 @@ class FillResult:
         context_tokens: tokens the fills were conditioned on, over all holes.
         cached_tokens: how many of those were not encoded again.
         alternatives: other fills of the one hole, likeliest first; at most as many as were asked for.
+        shortened: whether a part of the context was left out for the deadline's sake.
     """
 
     status: Status
@@ -115,6 +117,7 @@ class FillResult:
     context_tokens: int = 0
     cached_tokens: int = 0
     alternatives: tuple[str, ...] = ()
+    shortened: bool = False
 
 
 EditKind = Literal["rewrite", "translate", "types", "docstring", "names", "repair", "complete", "follow"]
@@ -272,6 +275,11 @@ class Deadline:
     def after_ms(cls, ms: float | None) -> Deadline:
         """A deadline ``ms`` milliseconds from now."""
         return cls(None if ms is None else time.monotonic() + ms / 1000.0)
+
+    @property
+    def left_ms(self) -> float:
+        """Milliseconds until then, 0 at the least."""
+        return math.inf if self.at_seconds is None else max(self.at_seconds - time.monotonic(), 0.0) * 1000.0
 
     @property
     def passed(self) -> bool:

@@ -53,6 +53,7 @@ class Spent:
     Attributes:
         forwards: passes so far.
         text: what the answer has come to so far.
+        shortened: whether there was no time for the whole context.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Spent:
         self._spare = spare
         self._on_frame = on_frame
         self.forwards = 0
+        self.shortened = False
         self._draft = draft
         self.text = draft()
 
@@ -79,7 +81,7 @@ class Spent:
         """Have something filled: steps are passes, until the result tells their exact number."""
         try:
             result = fill(self._step)
-            self.forwards = result.forwards
+            self.forwards, self.shortened = result.forwards, result.shortened
             self._effort.encoded_tokens += result.context_tokens - result.cached_tokens
         finally:
             self._effort.computed += not self._spare

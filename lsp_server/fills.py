@@ -85,22 +85,28 @@ async def suggest(
     inserts = await _suggestions(session, snapshot, before, after, spent, automatic=automatic)
     if not is_current():
         return []
-    return _show(session, snapshot, before, after, inserts or (), spent.forwards, automatic=automatic)
+    shown = _show(session, snapshot, before, after, inserts or (), spent.forwards, automatic=automatic)
+    if spent.shortened and not shown:
+        session.in_background(prepare(session, snapshot, before, after, is_current=is_current))
+    return shown
 
 
 async def prepare(
-    session: Session, snapshot: Snapshot, shown: Shown, *, is_current: Callable[[], bool]
+    session: Session, snapshot: Snapshot, before: str, after: str, *, is_current: Callable[[], bool]
 ) -> None:
-    """Compute what follows if a suggestion on show is taken, while the user reads it.
+    """Compute what may be asked for next while the user reads, in the light of the whole context.
+
+    That is what follows if a suggestion on show is taken; or, where a short context gave none, what the
+    whole one gives.
 
     Args:
         session: whose engine and settings.
-        snapshot: the document the suggestion is for.
-        shown: the suggestion.
+        snapshot: the document as it is.
+        before: the text before the cursor then.
+        after: the text after it.
         is_current: whether the document is still the one of the snapshot.
     """
     await asyncio.sleep(READING_SECONDS)
-    before, after = shown.before + shown.insert, shown.after
     if not is_current() or session.suggestions.prepared_for(snapshot.key, before, after) is not None:
         return
     spent = Spent(session.effort, draft=_draft(session, snapshot.key, before, after), spare=True)
@@ -196,7 +202,7 @@ async def _suggestions(
             language=snapshot.language,
             single_line=not several or (not _ends_line(after) and held.multi_line == "auto"),
             max_tokens=held.max_tokens,
-            deadline_ms=max(1.0, held.deadline_ms - waited_ms) if automatic else None,
+            deadline_ms=max(1.0, held.deadline_ms - waited_ms) if automatic and not spare else None,
             automatic=automatic,
             within_block=True,
             related=_related(session, snapshot, around),

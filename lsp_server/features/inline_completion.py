@@ -58,7 +58,10 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
         on_frame=None if automatic else canvas.listener(ls, document, snapshot, [replaced]),
     )
     if automatic and shown:
-        ls.session.in_background(fills.prepare(ls.session, snapshot, shown[0], is_current=is_current))
+        taken = shown[0].before + shown[0].insert
+        ls.session.in_background(
+            fills.prepare(ls.session, snapshot, taken, shown[0].after, is_current=is_current)
+        )
     return types.InlineCompletionList(
         items=[to_lsp.inline_completion(each, range_, typed=typed) for each in shown]
     )

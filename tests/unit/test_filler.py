@@ -185,3 +185,43 @@ def test_who_asks_gets_other_fills_that_are_no_worse() -> None:
     assert alternatives("(") == (("a + 1",), ())  # would not parse
     assert alternatives("2", nats=8.0) == (("a + 1",), ())  # far less likely
     assert fill(TwoMinds("a + 1\n", "2\n"), "a = 1\nb = ", "\n").alternatives == ()
+
+
+# A context that there is no time for.
+
+LINES = "".join(f"row_{number} = {number}\n" for number in range(400))
+
+
+def in_time(deadline_ms: float | None, token_ms: float) -> FillResult:
+    denoiser = FakeDenoiser("1", token_ms=token_ms)
+    request = FillRequest((f"{LINES}x = ", None, f"\n{LINES}"), "python", deadline_ms=deadline_ms)
+    return Engine(denoiser, denoiser.codec, 1024).fill(request)
+
+
+@pytest.mark.parametrize(
+    ("deadline_ms", "token_ms", "most_tokens"),
+    [
+        (None, 0.01, 1024),
+        (60_000.0, 0.01, 1024),
+        (60_000.0, 20.0, 512),  # 12 s are the context's: the whole takes 14, with half the budget 7
+        (1_000.0, 1.0, 256),  # no context fits: the shortest
+    ],
+)
+def test_a_context_is_as_long_as_there_is_time_for(
+    deadline_ms: float | None, token_ms: float, most_tokens: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CancelToken, "wait", lambda self, seconds: None)
+    result = in_time(deadline_ms, token_ms)
+    assert most_tokens / 2 < result.context_tokens <= most_tokens
+    assert result.shortened == (most_tokens < 1024)
+    assert result.fills == ("1",)
+
+
+def test_what_is_cached_takes_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CancelToken, "wait", lambda self, seconds: None)
+    denoiser = FakeDenoiser("1", token_ms=100.0)
+    engine = Engine(denoiser, denoiser.codec, 1024)
+    whole = FillRequest((f"{LINES}x = ", None, "\n"), "python")
+    assert not engine.fill(whole).shortened
+    again = engine.fill(FillRequest((f"{LINES}x = a", None, "\n"), "python", deadline_ms=5_000.0))
+    assert not again.shortened and again.cached_tokens > 500

@@ -84,7 +84,8 @@ class Typist:
 
     async def prepare(self, shown: Shown) -> None:
         snapshot = self.last
-        await fills.prepare(self.session, snapshot, shown, is_current=lambda: self.last is snapshot)
+        before, after = shown.before + shown.insert, shown.after
+        await fills.prepare(self.session, snapshot, before, after, is_current=lambda: self.last is snapshot)
 
 
 @pytest.fixture
@@ -164,6 +165,24 @@ async def test_what_is_prepared_gives_way_to_anything_else(
     await preparing
     assert other.insert == "width"
     assert at.session.suggestions.prepared_for(URI, f"{HEAD}    return width", "\n") is None
+
+
+async def test_where_there_was_no_time_for_the_whole_context_it_is_read_afterwards(
+    tmp_path: Path, close: list[Typist], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fills, "READING_SECONDS", 0.0)
+    lines = "".join(f"row_{number} = {number}\n" for number in range(300))
+    # 100 ms are the context's: not enough for the whole.
+    at = await typist(tmp_path, close, "fake:answer=&token_ms=0.2", deadline_ms=500)
+    assert await at.at(f"{lines}x = |\n") == []
+    while not at.session.effort.prepared:
+        await asyncio.sleep(0.01)
+    typed, spare = at.requests
+    assert (typed.deadline_ms is None, spare.deadline_ms is None) == (False, True)
+    encoded = at.session.effort.encoded_tokens
+    assert encoded > 800  # a short one and the whole
+    await at.at(f"{lines}x = y|\n")
+    assert at.session.effort.encoded_tokens - encoded < 16
 
 
 async def test_a_text_that_changes_while_it_waits_is_not_computed(

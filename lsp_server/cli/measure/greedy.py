@@ -63,6 +63,10 @@ class GreedyDenoiser:
         self._context = list(context)
         return Encoded(len(context), min(_common(self._known, self._context), len(context) - 1), 0)
 
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """Nothing that is known beforehand."""
+        return 0.0
+
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify what is proposed."""
         cancel.check()

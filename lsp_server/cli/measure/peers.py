@@ -105,6 +105,10 @@ class Uncached:
         self._context = list(context)
         return Encoded(len(context), 0, 0)
 
+    def encoding_ms(self, context: Sequence[int]) -> float:
+        """Nothing is encoded beforehand."""
+        return 0.0
+
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
         """Verify and draft, the whole context with it."""
         self._denoiser.forget()
