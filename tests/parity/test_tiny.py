@@ -225,6 +225,8 @@ def test_rows_behind_an_open_gate_are_not_the_bases(tiny_adapted: TinyModel) -> 
 
 def test_rows_of_the_base_are_the_same_to_the_bit_whatever_is_in_the_pass(tiny_adapted: TinyModel) -> None:
     manifest = tiny_adapted.manifest
+    if manifest.quantization == "q4" and not runtime.int8_products_are_exact():
+        pytest.skip("ONNX Runtime's products of four bits without VNNI add one row up in another order")
     onnx, n = OnnxModel(manifest, "cpu", 1), len(IDS)
     alone, entries = onnx.forward(new_cache(tiny_adapted), Rows.causal(IDS), range(n))
 
