@@ -31,8 +31,8 @@ class TextEdit:
 
 def smallest_edits(old: str, new: str) -> tuple[TextEdit, ...]:
     """Edits that make ``new`` of ``old``: in order, disjoint, none of them empty."""
-    head = _common_head(old, new)
-    tail = _common_tail(old[head:], new[head:])
+    head = common_head(old, new)
+    tail = common_tail(old[head:], new[head:])
     return tuple(_line_edits(old[head : len(old) - tail], new[head : len(new) - tail], head))
 
 
@@ -84,7 +84,7 @@ def _replacement(old: str, new: str, at_char: int) -> Iterator[TextEdit]:
         yield TextEdit(Span(at_char, at_char + len(old)), new)
 
 
-def _common_head(old: str, new: str) -> int:
+def common_head(old: str, new: str) -> int:
     """Length of the common beginning, ending where both texts may be cut."""
     low, high = 0, min(len(old), len(new))
     while low < high:
@@ -98,7 +98,7 @@ def _common_head(old: str, new: str) -> int:
     return low
 
 
-def _common_tail(old: str, new: str) -> int:
+def common_tail(old: str, new: str) -> int:
     """Length of the common end, beginning where both texts may be cut."""
     low, high = 0, min(len(old), len(new))
     while low < high:
