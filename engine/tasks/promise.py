@@ -52,13 +52,13 @@ def broken(old: str, new: str, language: Language, strength: Strength) -> str | 
 
 
 def _does_something_else(old: Substance, new: Substance, strength: Strength) -> str | None:
-    """What is lost or added where the code was changed: at ``restyle`` one of it, else the last or first."""
+    """What is lost or added where the code was changed: at ``restyle`` one of anything, else of operators."""
     if strength == "restyle":
         lost, added = set(old.all - new.all), set(new.all - old.all)
     else:
-        gone = {*old.literals, *old.names} - {*new.literals, *new.names}
-        lost = (gone | set(old.operators - new.operators)) - LOOPING
-        added = set(new.all) - set(old.all) - LOOPING
+        olds, news = {*old.literals, *old.names}, {*new.literals, *new.names}
+        lost = {*(olds - news - LOOPING), *(old.operators - new.operators)}
+        added = {*(news - olds - LOOPING), *(new.operators - old.operators)}
     if lost or added:
         told = [f"{what} {_listed(tokens)}" for what, tokens in (("loses", lost), ("adds", added)) if tokens]
         return f"the answer may do something else: it {' and '.join(told)}"

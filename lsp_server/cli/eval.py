@@ -36,6 +36,7 @@ sets, and the data each takes:
   actions       a corpus directory, or one with a folder for each package: every edit action in every language
   translate     a directory with humaneval_x_*.jsonl.gz: Python to other languages
   instructions  an EditEval file (instruction, context, input, test): Python changed as asked
+  rewrites      a humaneval_x_python file: solutions rewritten without words, which must still pass
 
 examples:
   unmask eval infilling humaneval_infilling_single_line.jsonl.gz --single-line
@@ -52,6 +53,7 @@ examples:
   unmask eval actions corpus --per-kind 20 --modes parallel
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
+  unmask eval rewrites humaneval_x_python.jsonl.gz
 
 Every mode is asked the same cases; left_to_right, the base alone, is always among them. Model output is
 run in a child process with bounds on time, memory and files, without network."""
@@ -68,6 +70,7 @@ _DEFAULT_TOKENS = {
     "actions": 1024,
     "translate": 512,
     "instructions": 1024,
+    "rewrites": 1024,
 }
 _OF_CORPUS = ("actions", "crossfile", "follow", "heldout", "repair", "syntax", "types")
 _PER_KIND = {"heldout": 100, "actions": 20}
@@ -201,6 +204,7 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         infilling,
         instructions,
         joint,
+        rewrites,
         syntax,
         translate,
         types,
@@ -226,6 +230,8 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         evaluation = translate.evaluation(data, targets=targets, limit=limit, max_tokens=max_tokens)
     elif args.set == "instructions":
         evaluation = instructions.evaluation(data, limit=limit, max_tokens=max_tokens)
+    elif args.set == "rewrites":
+        evaluation = rewrites.evaluation(data, limit=limit, max_tokens=max_tokens)
     elif args.set == "follow":
         evaluation = follow.evaluation(data, limit=limit)
     elif args.set == "syntax":
