@@ -91,6 +91,8 @@ def test_the_wheel_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> N
     for needed in (
         "engine/artifacts/qwen2.5-coder-0.5b/manifest.json",
         "engine/artifacts/qwen2.5-coder-0.5b/denoiser.onnx",
+        "engine/artifacts/qwen2.5-coder-0.5b/denoiser-u8.onnx",
+        "engine/artifacts/qwen2.5-coder-1.5b/manifest-d8.json",
         "engine/kernels/int8_product.onnx",
         "engine/queries/python.scm",
         "lsp_server/cli/main.py",

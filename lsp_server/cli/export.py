@@ -110,17 +110,16 @@ def _checkpoint(args: argparse.Namespace) -> Path:
 def _base(args: argparse.Namespace) -> Path:
     """A base model to an artifact, or to the files that ship for it."""
     from engine import catalog, sources
-    from engine.encodings import WHOLE_COLUMNS
     from engine.schedule import LEFT_TO_RIGHT
     from engine.store import ModelStore
-    from export.package import DRAFTING, DRAFTING_INT8, package
+    from export.package import drafting_rule, package
     from lsp_server.cli.progress import FirstUse
 
     if args.quantization == "f16":
         raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4, d8 or u8.")
     config = load_settings(args).engine
     base = catalog.lookup(config.model)
-    drafting = DRAFTING_INT8 if args.quantization in WHOLE_COLUMNS else DRAFTING
+    drafting = drafting_rule(args.quantization)
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,

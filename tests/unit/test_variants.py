@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import variants
-from engine.config import EngineConfig
+from engine import catalog, variants
 from engine.runtime import CPU, CUDA, Provider
 
 
@@ -17,5 +16,5 @@ def test_the_quicker_quantization_that_is_exact_here(
 ) -> None:
     monkeypatch.setattr(variants, "choose_provider", lambda device: Provider(provider, "as told"))
     monkeypatch.setattr(variants, "int8_products_are_exact", lambda: exact)
-    assert variants.suited_manifest(EngineConfig().model, "auto").quantization == quantization
-    assert variants.suited_manifest("qwen2.5-coder-1.5b", "auto").quantization == "q8"
+    for base in catalog.BASES:
+        assert variants.suited_manifest(base.name, "auto").quantization == quantization
