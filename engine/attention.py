@@ -164,19 +164,31 @@ class FullAttention:
         self._computed_for = ()
 
 
-class BlockCausal:
-    """A token sees its own block and the ones before it; blocks are counted from the start of the context."""
+class _Cached:
+    """A context before the canvas, encoded once and kept."""
 
     def __init__(self, kind: Diffusion, model: Model, pool: CachePool) -> None:
         self._kind, self._model, self._pool = kind, model, pool
         self._cache = pool.take([0])
         self._context: list[int] = []
-        self._last: tuple[int, FloatArray] | None = None  # a whole number of blocks, and what it says next
 
     @property
     def n_context(self) -> int:
         """Tokens before the canvas."""
         return len(self._context)
+
+    def forget(self) -> None:
+        """Drop every cached context."""
+        self._pool.clear()
+        self._cache, self._context = self._pool.take([0]), []
+
+
+class BlockCausal(_Cached):
+    """A token sees its own block and the ones before it; blocks are counted from the start of the context."""
+
+    def __init__(self, kind: Diffusion, model: Model, pool: CachePool) -> None:
+        super().__init__(kind, model, pool)
+        self._last: tuple[int, FloatArray] | None = None  # a whole number of blocks, and what it says next
 
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
         """Encode the whole blocks of a context."""
@@ -231,9 +243,8 @@ class BlockCausal:
 
     def forget(self) -> None:
         """Drop every cached context."""
-        self._pool.clear()
-        self._cache = self._pool.take([0])
-        self._context, self._last = [], None
+        super().forget()
+        self._last = None
 
     def _whole(self, n_tokens: int) -> int:
         return n_tokens // self._kind.block * self._kind.block
@@ -261,18 +272,8 @@ class BlockCausal:
         return forwards
 
 
-class CausalContext:
+class CausalContext(_Cached):
     """The context is causal and cached; the canvas sees all of it and itself, and leaves nothing behind."""
-
-    def __init__(self, kind: Diffusion, model: Model, pool: CachePool) -> None:
-        self._kind, self._model, self._pool = kind, model, pool
-        self._cache = pool.take([0])
-        self._context: list[int] = []
-
-    @property
-    def n_context(self) -> int:
-        """Tokens before the canvas."""
-        return len(self._context)
 
     def encode(self, context: Sequence[int], cancel: CancelToken) -> Encoded:
         """Encode a context, all of it."""
@@ -315,11 +316,6 @@ class CausalContext:
             self._cache.append(piece, new)
             parts.append(Scores(logits, 1, len(wanted)))
         return _joined(parts)
-
-    def forget(self) -> None:
-        """Drop every cached context."""
-        self._pool.clear()
-        self._cache, self._context = self._pool.take([0]), []
 
     def _extend(self, ids: list[int], cancel: CancelToken) -> int:
         common = self._cache.common(ids)
