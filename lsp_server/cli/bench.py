@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -207,9 +206,7 @@ def _replay(args: argparse.Namespace) -> int:
         report = {"unmask": machine.version(), "machine": asdict(machine.look()), "replay": asdict(figures)}
         print(json.dumps(report, indent=2))
     else:
-        from rich.console import Console
-
-        Console(file=sys.stdout, highlight=False).print(replay.table(figures))
+        reports.console().print(replay.table(figures))
     return 0
 
 

@@ -398,10 +398,10 @@ def _modes(text: str) -> tuple[str, ...]:
 
 
 def _print_table(report: Mapping[str, Any]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from export.evaluate.figures import table_rows
+    from lsp_server.cli.measure.reports import console
 
     table = Table(
         "figure",
@@ -411,4 +411,4 @@ def _print_table(report: Mapping[str, Any]) -> None:
     )
     for row in table_rows(report["modes"]):
         table.add_row(*row)
-    Console().print(table)
+    console().print(table)

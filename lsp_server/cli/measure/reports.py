@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from engine.engine import Engine
 
 
+PIPED_COLUMNS = 160
+
+
 def header(engine: Engine) -> dict[str, object]:
     """What every report begins with: of what, and on what."""
     info = engine.info
@@ -32,10 +35,10 @@ def header(engine: Engine) -> dict[str, object]:
 
 
 def console() -> Console:
-    """A console on stdout."""
+    """A console on stdout; into a file or a pipe, wide enough for every table."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False)
+    return Console(file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else PIPED_COLUMNS)
 
 
 def introduce(console: Console, report: Mapping[str, object]) -> None:
