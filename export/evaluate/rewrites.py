@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
+from engine import languages
 from engine.engine import Engine
+from engine.syntax import error_count
 from engine.types import EditRequest, Span, Strength
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, read_problems
 from export.sandbox import run_python
@@ -37,8 +39,10 @@ class Case:
 
 
 def read_cases(path: Path) -> list[Case]:
-    """Every problem of a file at each strength, in its order."""
-    return [_case(problem, strength) for problem in read_problems(path) for strength in get_args(Strength)]
+    """Every problem of a file at each strength, in its order; without those whose solution does not parse."""
+    cases = [_case(problem, strength) for problem in read_problems(path) for strength in get_args(Strength)]
+    python = languages.by_id("python")
+    return [case for case in cases if not error_count(case.before + case.code, python)]
 
 
 def evaluation(path: Path, *, limit: int | None, max_tokens: int) -> Evaluation[Engine, Case]:

@@ -32,7 +32,8 @@ PROBLEM = {
 def test_what_is_changed_must_still_pass(tmp_path: Path, answer: str, changed: int, right: bool) -> None:
     path = tmp_path / "set.jsonl.gz"
     with gzip.open(path, "wt", encoding="utf-8") as file:
-        file.write(json.dumps(PROBLEM) + "\n")
+        for problem in (PROBLEM, PROBLEM | {"canonical_solution": '    "\n    return n+n\n'}):
+            file.write(json.dumps(problem) + "\n")
     asked = evaluation(path, limit=None, max_tokens=200)
     assert [case.strength for case in asked.cases] == ["restyle", "rework", "rewrite"]
     case = asked.cases[1]
