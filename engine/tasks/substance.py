@@ -1,6 +1,6 @@
 """Code to the tokens that make what it does: literals, operators, and names that are bound elsewhere.
 
-Layout, comments, documentation, keywords, brackets and the names of its own variables are not among them:
+Layout, comments, documentation, most keywords, brackets and names of its own variables are not among them:
 they may change while the code does the same. Syntax alone; what a token means is not known.
 """
 
@@ -17,13 +17,18 @@ from engine.languages import Language
 from engine.syntax import Syntax, parse
 from engine.tasks.scopes import bound_and_read
 
-CONSTANTS = frozenset({"true", "false", "none", "null", "nil", "undefined", "null_literal", "nullptr"})
+CONSTANTS = frozenset(
+    {"true", "false", "none", "null", "nil", "undefined", "null_literal", "boolean_literal"}
+)
 """Types of nodes that are literals without looking like one."""
 
-LITERALS = re.compile(r"string|char|rune|number|integer|float|decimal|bool|regex")
+LITERALS = re.compile(r"string|char|rune|number|integer|float|decimal|regex")
 """What the types of literal nodes have in their names."""
 
 _OPERATOR = re.compile(r"[-+*/%<>=!&|^~]+")
+_DECIDING = frozenset({"and", "or", "not", "is", "await", "yield", "raise", "throw", "break", "continue"})
+"""Keywords that say what is done, as operators do."""
+
 _ASSIGNING = re.compile(r"(?<=[-+*/%&|^])=$|(?<=[<>]{2})=$")
 _NO_OPERATORS = frozenset({"=", "->", "=>"})
 _QUOTES = re.compile(r"^[A-Za-z]*['\"`#]+|['\"`#]+$")
@@ -35,7 +40,7 @@ class Substance:
 
     Attributes:
         literals: numbers, the contents of strings, constants.
-        operators: ``+=`` counts as ``+``.
+        operators: ``+=`` counts as ``+``; keywords such as ``not`` are among them.
         names: of functions, fields, types and variables that the text does not bind.
     """
 
@@ -79,7 +84,7 @@ def _substance(syntax: Syntax, text: str, start_char: int, end_char: int) -> Sub
             stack.extend(node.children)
         elif node.is_named:
             found.names.update([said] if said not in bound and said.isidentifier() else [])
-        elif _OPERATOR.fullmatch(said) and said not in _NO_OPERATORS:
+        elif said in _DECIDING or (_OPERATOR.fullmatch(said) and said not in _NO_OPERATORS):
             found.operators[_ASSIGNING.sub("", said)] += 1
     return found
 

@@ -45,6 +45,8 @@ def test_the_same_in_other_words(old: str, new: str) -> None:
         ("python", PYTHON, "+=", "-=", {"+"}, {"-"}),
         ("python", PYTHON, "else None", "else start", {"None"}, set()),
         ("python", PYTHON, "value.amount", "int(value.amount)", set(), {"int"}),
+        ("python", "x = a and b\n", "and", "or", {"and"}, {"or"}),
+        ("python", "x = a not in b\n", "not in", "in", {"not"}, set()),
         ("python", "x = 'a'\n", "'a'", '"a"', set(), set()),
         ("javascript", "const f = (a) => a === 1 && g(a);\n", "===", "!==", {"==="}, {"!=="}),
         ("javascript", "const f = (a) => { return g(a); };\n", "g(a)", "h(a)", {"g"}, {"h"}),
