@@ -17,6 +17,9 @@ from export.evaluate.answers import Answer
 RESAMPLES = 4000
 CONFIDENCE = 0.95
 
+WITHIN_MS = (125, 250, 500, 1000, 2000, 4000, 8000)
+"""How long an answer may take, in milliseconds, where it is said how many are right by then."""
+
 LEAST_CONFIDENCES = (0.0, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9)
 """What the engine's confidence is compared with, to say how much of what is over it is right."""
 
@@ -68,6 +71,8 @@ class Figures:
         rows_per_token: rows computed per committed token, context rows left out. These three are None
             where nobody counted.
         median_ms, p95_ms: time of an answer.
+        right_within: by milliseconds, the share of all cases that are right and answered by then. What a
+            deadline would cut short counts as wrong.
         groups: problems and shares by kind of case.
         calibration: by the least confidence, lowest first; empty where nobody recorded confidences.
         against_base: None for the base itself.
@@ -81,6 +86,7 @@ class Figures:
     rows_per_token: float | None
     median_ms: float
     p95_ms: float
+    right_within: Mapping[int, float]
     groups: Mapping[str, Mapping[str, float]]
     calibration: Sequence[Shown]
     against_base: Comparison | None
@@ -97,6 +103,7 @@ class Figures:
             "rows_per_token": self.rows_per_token,
             "median_ms": self.median_ms,
             "p95_ms": self.p95_ms,
+            "right_within_ms": {str(ms): share for ms, share in self.right_within.items()},
             **({} if not self.groups else {"groups": {name: dict(of) for name, of in self.groups.items()}}),
             **({"calibration": [asdict(shown) for shown in self.calibration]} if self.calibration else {}),
             "agreement": 1.0 if compared is None else compared.agreement,
@@ -132,6 +139,9 @@ def summarise(answers: Sequence[Answer], verdict: str, base: Sequence[Answer] | 
         rows_per_token=_rate(rows, tokens) if rows else None,
         median_ms=round(statistics.median(times), 1),
         p95_ms=times[min(len(times) - 1, int(0.95 * len(times)))],
+        right_within={
+            ms: _share(sum(a.right and a.reply.ms <= ms for a in answers), len(answers)) for ms in WITHIN_MS
+        },
         groups={name: _group([a for a in answers if a.group == name], verdict) for name in groups},
         calibration=_calibration(answers),
         against_base=None if base is None else compare(answers, base),
@@ -175,6 +185,9 @@ def _flat(figures: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
             for group, of in value.items():
                 for part, number in of.items():
                     yield f"{group}: {part.replace('_', ' ')}", str(number)
+        elif name == "right_within_ms":
+            for ms, share in value.items():
+                yield f"right within {ms} ms", str(share)
         elif name == "calibration":
             for of in value:
                 yield f"shown from confidence {of['confidence']}", f"{of['shown']}, {of['right']} right"

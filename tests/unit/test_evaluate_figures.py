@@ -62,6 +62,14 @@ def test_what_is_shown_and_how_much_of_it_is_right() -> None:
     assert "calibration" not in summarise([answer("a", True)], "exact").as_json()
 
 
+def test_what_is_right_in_time() -> None:
+    answers = [answer("a", True, ms=240.0), answer("b", False, ms=10.0), answer("c", True, ms=900.0)]
+    figures = summarise(answers, "exact").as_json()
+    within = figures["right_within_ms"]
+    assert [within[ms] for ms in ("125", "250", "500", "1000")] == [0.0, 0.3333, 0.3333, 0.6667]
+    assert ("right within 250 ms", "0.3333") in table_rows({"lossless": figures})
+
+
 def test_rows_nobody_counted_are_no_figure() -> None:
     assert summarise([answer("a", True)], "exact").rows_per_token is None
     assert summarise([answer("a", True, tokens=0, rows=3)], "exact").rows_per_token is None
