@@ -23,7 +23,7 @@ from engine.errors import ArtifactError, IntegrityError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import Progress, ProgressListener
 
-SCHEMA = 2
+SCHEMA = 3
 MANIFEST_FILE = "manifest.json"
 ADAPTER_SOURCE = "adapter/"
 """Prefix of the sources that are tensors of the adapter."""
@@ -76,12 +76,10 @@ class AdapterEntry:
     Attributes:
         name: its name.
         entry: its file; it ships beside the graph, and its tensors end up among the weights.
-        transitions: the table that makes one run of drafted slots, see ``engine.transitions``.
     """
 
     name: str
     entry: FileEntry
-    transitions: FileEntry
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +93,8 @@ class Manifest:
         quantization: encoding of its matrices.
         base_name, base_sha256: the base weights it is assembled from.
         adapter: the canvas adapter, None where there is none.
+        transitions: the table of which tokens follow which, see ``engine.transitions``; None where there is
+            none.
         tokenizer, weights: its files.
         graphs: file of each role, ``context`` and ``canvas`` (they may be one file).
         tensors: what lies where in the weights file.
@@ -115,6 +115,7 @@ class Manifest:
     base_name: str
     base_sha256: str
     adapter: AdapterEntry | None
+    transitions: FileEntry | None
     tokenizer: FileEntry
     weights: FileEntry
     graphs: dict[str, FileEntry]
@@ -145,7 +146,7 @@ class Manifest:
     @property
     def shipped_files(self) -> tuple[FileEntry, ...]:
         """The files an artifact takes over from the package as they are, once each."""
-        entries = [*self.graphs.values(), *([self.adapter.transitions] if self.adapter else [])]
+        entries = [*self.graphs.values(), *([self.transitions] if self.transitions else [])]
         return tuple({entry.file: entry for entry in entries}.values())
 
     def path(self, entry: FileEntry) -> Path:
@@ -265,6 +266,9 @@ class _Reader:
             base_name=self._name(base, "name"),
             base_sha256=self._sha256(base, "sha256"),
             adapter=None if root.get("adapter") is None else self._adapter(self._get(root, "adapter", dict)),
+            transitions=None
+            if root.get("transitions") is None
+            else self._file(self._get(root, "transitions", dict)),
             tokenizer=self._file(self._get(root, "tokenizer", dict)),
             weights=entry,
             graphs={role: self._file(self._get(graphs, role, dict)) for role in ("context", "canvas")},
@@ -339,9 +343,6 @@ class _Reader:
                 raise self._bad(f"decode.{key} is {value}")
             return value
 
-        remask = data.get("remask")
-        if not isinstance(remask, bool):
-            raise self._bad("decode.remask is missing or neither true nor false")
         return CommitRule(
             order=self._one_of(data, "order", Order),
             per_pass=self._whole(data, "per_pass", 1, 4096),
@@ -350,7 +351,7 @@ class _Reader:
             temperature=number("temperature", 100.0),
             last_temperature=number("last_temperature", 100.0),
             top_p=number("top_p", 1.0),
-            remask=remask,
+            remask=self._flag(data, "remask"),
             sub_block=self._whole(data, "sub_block", 0, 4096),
             passes=self._whole(data, "passes", 1, 4096),
             settled_entropy=number("settled_entropy", 100.0),
@@ -370,8 +371,7 @@ class _Reader:
         return value
 
     def _adapter(self, data: Mapping[str, Any]) -> AdapterEntry:
-        transitions = self._file(self._get(data, "transitions", dict))
-        return AdapterEntry(self._name(data, "name"), self._file(data), transitions)
+        return AdapterEntry(self._name(data, "name"), self._file(data))
 
     def _rule(self, data: Mapping[str, Any]) -> DecodeRule:
         agreement = tuple(self._share(item, "agreement") for item in self._get(data, "agreement", list))
@@ -379,7 +379,14 @@ class _Reader:
         for key, value in numbers.items():
             if not 0 < value <= 2:
                 raise self._bad(f"decode.{key} is {value}")
-        return DecodeRule(agreement, **{key: float(value) for key, value in numbers.items()})
+        numbers = {key: float(value) for key, value in numbers.items()}
+        return DecodeRule(agreement, **numbers, drafts=self._flag(data, "drafts"))
+
+    def _flag(self, data: Mapping[str, Any], key: str) -> bool:
+        flag = data.get(key)
+        if not isinstance(flag, bool):
+            raise self._bad(f"decode.{key} is missing or neither true nor false")
+        return flag
 
     def _share(self, item: object, key: str) -> float:
         share = float(self._typed(item, (int, float), f"decode.{key}"))

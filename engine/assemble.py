@@ -44,6 +44,12 @@ def shipped_manifest_file(quantization: str) -> str:
     return f"manifest-{quantization}.json" if quantization in WHOLE_COLUMNS else MANIFEST_FILE
 
 
+def shipped_file(path: Path) -> Path:
+    """Where a file of the package lies: in its model's folder, or above it where models share it."""
+    above = path.parent.parent / path.name
+    return above if not path.exists() and above.exists() else path
+
+
 def packaged_manifest(name: str, quantization: str = "q8") -> Manifest:
     """The manifest shipped with the package for a model.
 
@@ -134,7 +140,10 @@ def assemble(
     except Exception as error:  # the library raises many kinds for a broken file
         raise IntegrityError(f"{gguf_path} is not a readable GGUF ({error})", "Pull it again.") from error
     for entry in manifest.shipped_files:
-        shutil.copyfile(manifest.path(entry), directory / entry.file)
+        shipped = shipped_file(manifest.path(entry))
+        if not shipped.is_file():
+            raise IntegrityError(f"{entry.file} of {manifest.name} is missing", "Reinstall Unmask.")
+        shutil.copyfile(shipped, directory / entry.file)
     write_weights(reader, manifest, directory / manifest.weights.file, progress, cancel or CancelToken())
     (directory / manifest.tokenizer.file).write_bytes(tokenizer_json(reader))
     shutil.copyfile(manifest.source, directory / MANIFEST_FILE)

@@ -210,7 +210,7 @@ class _Settling:
 
     def guess(self, denoiser: Denoiser, rule: DecodeRule) -> Draft:
         """What could come next where no slot was drafted; nothing where the rule drafts nothing."""
-        if not rule.agreement:
+        if not rule.drafts:
             return NO_DRAFT
         settled = self.canvas.settled
         missing = self._task.heal[len(self._codec.decode_bytes(settled)) :]
@@ -233,7 +233,7 @@ class _Settling:
             self._settle_certain(draft, rule)
         if self.stopped is None:
             hint = self._task.hint
-            copied = continuation(self.canvas.settled, hint) if rule.agreement else NO_COPY
+            copied = continuation(self.canvas.settled, hint) if rule.drafts else NO_COPY
             self._put(with_copy(draft, copied, hint.trust if drafted else 1.0), rule)
 
     def _settle_certain(self, draft: Draft, rule: DecodeRule) -> None:

@@ -72,9 +72,9 @@ def find_artifact(
 
 
 def _transitions(manifest: Manifest) -> Transitions | None:
-    if manifest.adapter is None:
+    if manifest.transitions is None:
         return None
-    table = Transitions.from_file(manifest.path(manifest.adapter.transitions))
+    table = Transitions.from_file(manifest.path(manifest.transitions))
     if table.highest_token >= manifest.n_vocab:
         raise ArtifactError(f"the transitions of {manifest.name} are of another vocabulary", "Pull it again.")
     return table

@@ -25,20 +25,23 @@ class DecodeRule:
     """How canvases are decoded.
 
     Attributes:
-        agreement: share of drafts whose first 1, 2, … tokens are all what the base would have chosen,
-            measured on held-out text; empty where the model cannot draft.
+        agreement: share of drafted slots whose first 1, 2, … tokens are all what the base would have chosen,
+            measured on held-out text; empty where the model cannot predict slots.
         row_worth: a row is computed if it is at least this likely to save a pass of its own. Near 0 where
             passes are the cost (a GPU), larger where rows are (a CPU).
         plausible: a drafted token stands if the base finds it at least this probable, relative to the
             base's own choice; 1 lets nothing but the base's own choice stand.
         sure: a draft that reaches the end of its text is taken without verification if it is at least this
             probable as a whole; above 1, never.
+        drafts: whether anything is proposed: slots where the model can predict them, copies of the text at
+            hand, what tends to follow what.
     """
 
     agreement: tuple[float, ...] = ()
     row_worth: float = 0.15
     plausible: float = 1.0
     sure: float = 2.0
+    drafts: bool = True
 
     def decoded(self, how: Decoding) -> DecodeRule:
         """The rule of a decoding mode, this one being that of ``parallel``."""
@@ -47,7 +50,7 @@ class DecodeRule:
         return replace(self, plausible=1.0, sure=2.0) if how == "lossless" else self
 
 
-LEFT_TO_RIGHT = DecodeRule()
+LEFT_TO_RIGHT = DecodeRule(drafts=False)
 """One token a pass: the base model's own greedy decoding."""
 
 

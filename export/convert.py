@@ -242,6 +242,7 @@ class Conversion:
                 "licence": self._checkpoint.licence(),
             },
             "adapter": None,
+            "transitions": None,
             "diffusion": self._diffusion,
             "canvas_slots": self.family.window,
             "decode": {**asdict(self.family.rule), "refresh": self._refresh},

@@ -17,7 +17,7 @@ import onnx_ir as ir
 
 from engine import artifact
 from engine.artifact import ADAPTER_SOURCE, SCHEMA, Manifest, load_manifest
-from engine.assemble import assemble, shipped_manifest_file, tokenizer_json, write_weights
+from engine.assemble import assemble, shipped_file, shipped_manifest_file, tokenizer_json, write_weights
 from engine.encodings import WHOLE_COLUMNS, Encoding
 from engine.errors import ArtifactError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
@@ -35,18 +35,20 @@ WEIGHTS_FILE = "weights.bin"
 TOKENIZER_FILE = "tokenizer.json"
 CANVAS_SLOTS = 16
 
-DRAFTING = DecodeRule(agreement=(0.6, 0.35, 0.2, 0.12, 0.07, 0.04), row_worth=0.25, plausible=1.0, sure=2.0)
-"""How a model with an adapter is decoded by default; chosen from the curves in the results log."""
+AGREEMENT = (0.6, 0.35, 0.2, 0.12, 0.07, 0.04)
+"""``DecodeRule.agreement`` of a model with an adapter; from the curves in the results log."""
 
 ROW_WORTH: dict[Encoding, float] = {"d8": 0.12, "u8": 0.2}
-"""``DecodeRule.row_worth`` where a row costs less of a pass than with ``q8``, each on the CPUs it is for."""
+"""``DecodeRule.row_worth``, by what a row costs of a pass on the CPUs that an encoding is for."""
+
+OTHER_ROW_WORTH = 0.25
 
 _UNKNOWN = "0" * 64
 
 
-def drafting_rule(encoding: Encoding) -> DecodeRule:
-    """How a model with an adapter is decoded in an encoding."""
-    return replace(DRAFTING, row_worth=ROW_WORTH.get(encoding, DRAFTING.row_worth))
+def drafting_rule(encoding: Encoding, *, adapted: bool) -> DecodeRule:
+    """How a model that drafts is decoded in an encoding; without an adapter it predicts no slots."""
+    return DecodeRule(AGREEMENT if adapted else (), ROW_WORTH.get(encoding, OTHER_ROW_WORTH))
 
 
 def package(
@@ -57,6 +59,7 @@ def package(
     artifact_dir: Path,
     *,
     adapter: Path | None = None,
+    transitions: Path | None = None,
     rule: DecodeRule = LEFT_TO_RIGHT,
 ) -> None:
     """Write the shipped files of a model, and its whole artifact.
@@ -65,9 +68,11 @@ def package(
         gguf_path: the verified base weights.
         base_name: its name in the catalogue.
         encoding: how matrices are stored.
-        directory: where the graph, the manifest and the adapter go.
+        directory: where the graph, the manifest, the adapter and the table go; a table that lies above it
+            already, for several models, is left there.
         artifact_dir: an empty directory for the artifact, weights and tokenizer included.
-        adapter: the canvas adapter, its table of transitions beside it; None for the base alone.
+        adapter: the canvas adapter; None for the base alone.
+        transitions: the table of which tokens follow which; None for none.
         rule: how the model is decoded by default.
 
     Raises:
@@ -85,18 +90,7 @@ def package(
             raise ArtifactError(f"{adapter.name} was trained on another base", "Name that base's adapter.")
         config = replace(config, adapter_rank=info.rank)
         shapes |= {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        table = adapter.with_name(TRANSITIONS_FILE)
-        if not table.is_file():
-            raise ArtifactError(f"{table} is missing", "It is written beside the adapter by the training.")
-        for source, shipped_as in ((adapter, ADAPTER_FILE), (table, TRANSITIONS_FILE)):
-            shipped = directory / shipped_as
-            if not shipped.exists() or not shipped.samefile(source):
-                shutil.copyfile(source, shipped)
-        adapter_entry = {
-            "name": info.name,
-            **file_entry(directory / ADAPTER_FILE),
-            "transitions": file_entry(directory / TRANSITIONS_FILE),
-        }
+        adapter_entry = {"name": info.name, **file_entry(_shipped(adapter, directory / ADAPTER_FILE))}
     plan, n_bytes = plan_weights(
         {name: shape for name, shape in shapes.items() if name not in tied}, encoding
     )
@@ -107,6 +101,8 @@ def package(
     tokenizer = tokenizer_json(base.reader)
     data = manifest_data(base, base_name, base_sha256, encoding, plan, n_bytes)
     data["adapter"] = adapter_entry
+    if transitions is not None:
+        data["transitions"] = file_entry(_shipped(transitions, directory / TRANSITIONS_FILE))
     data["decode"] = asdict(rule)
     data["tokenizer"] = {
         "file": TOKENIZER_FILE,
@@ -120,6 +116,14 @@ def package(
     write_weights(base.reader, _written(data, directory), weights, None, CancelToken())
     data["weights"]["sha256"] = artifact.sha256_of(weights)
     assemble(_written(data, directory), gguf_path, artifact_dir)
+
+
+def _shipped(source: Path, target: Path) -> Path:
+    """A file in its place among the shipped ones; put there unless it is."""
+    shipped = shipped_file(target)
+    if shipped.exists() and artifact.sha256_of(shipped) == artifact.sha256_of(source):
+        return shipped
+    return Path(shutil.copyfile(source, target))
 
 
 def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:
@@ -172,6 +176,7 @@ def manifest_data(
         "quantization": encoding,
         "base": {"name": name, "sha256": base_sha256, "licence": "Apache-2.0"},
         "adapter": None,
+        "transitions": None,
         "layout": "suffix-prefix-canvas",
         "logit_shift": 1,
         "canvas_slots": CANVAS_SLOTS,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from engine.artifact import Manifest
+from engine.assemble import shipped_file
 from engine.cache import ContextCache, FloatArray
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.denoiser import Provider
@@ -65,5 +66,5 @@ def reference_denoiser(gguf_path: Path, manifest: Manifest, adapter: Path | None
     model, transitions = load_model(gguf_path), None
     if adapter is not None:
         model, _ = load_adapter(model, adapter)
-        transitions = Transitions.from_file(adapter.with_name(TRANSITIONS_FILE))
+        transitions = Transitions.from_file(shipped_file(adapter.with_name(TRANSITIONS_FILE)))
     return CanvasDenoiser(TorchModel(model, manifest), 256 << 20, transitions)

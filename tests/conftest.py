@@ -46,14 +46,26 @@ def export_tiny(directory: Path, encoding: str, *, adapted: bool = False) -> Tin
 
     path = directory / "tiny.gguf"
     tiny.write_gguf(path)
-    adapter = directory / "trained.safetensors" if adapted else None
-    if adapter is not None:
+    adapter = table = None
+    if adapted:
+        run = directory / "run"
+        run.mkdir()
+        adapter, table = run / "trained.safetensors", run / "transitions.safetensors"
         tiny.write_adapter(path, adapter)
     model = TinyModel(path, adapter, directory / "shipped", directory / "artifact")
     rule = DRAFTING if adapted else LEFT_TO_RIGHT
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about names of dimensions
-        package(path, "tiny", encoding, model.shipped, model.artifact, adapter=adapter, rule=rule)  # type: ignore[arg-type]
+        package(
+            path,
+            "tiny",
+            encoding,  # type: ignore[arg-type]
+            model.shipped,
+            model.artifact,
+            adapter=adapter,
+            transitions=table,
+            rule=rule,
+        )
     return model
 
 

@@ -282,7 +282,7 @@ def _measure(
     config = load_settings(args).engine
     denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
     rule = denoiser.rule  # a model that fills slots in any order has all modes
-    can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.agreement)
+    can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.drafts)
     modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     n_cases = len(evaluation.cases)

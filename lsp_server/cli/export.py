@@ -16,7 +16,8 @@ examples:
   unmask export --quantization f32 --out reference   with float32 weights
   unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b
   unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b --quantization d8
-  unmask export --model qwen2.5-coder-1.5b --ship engine/artifacts/qwen2.5-coder-1.5b
+  unmask export --model qwen2.5-coder-1.5b --transitions engine/artifacts/transitions.safetensors \
+      --ship engine/artifacts/qwen2.5-coder-1.5b
   unmask export --from DIR --out my-model            an open diffusion checkpoint, for --model my-model
   unmask export --from OWNER/NAME --quantization q4 --out my-model
 
@@ -43,6 +44,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
+    )
+    parser.add_argument(
+        "--transitions",
+        type=Path,
+        metavar="FILE",
+        help="a table of which tokens follow which; by default the one that was written beside the adapter",
     )
     group = parser.add_argument_group("open diffusion checkpoints")
     group.add_argument(
@@ -89,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _checkpoint(args: argparse.Namespace) -> Path:
     """A published diffusion checkpoint to an artifact."""
-    if args.out is None or args.ship is not None or args.adapter is not None:
+    if args.out is None or any(given is not None for given in (args.ship, args.adapter, args.transitions)):
         raise UsageError("a checkpoint becomes an artifact of its own", "With --from, name --out DIR alone.")
     from export.checkpoint import locate
     from export.convert import Conversion
@@ -110,16 +117,23 @@ def _checkpoint(args: argparse.Namespace) -> Path:
 def _base(args: argparse.Namespace) -> Path:
     """A base model to an artifact, or to the files that ship for it."""
     from engine import catalog, sources
+    from engine.assemble import shipped_file
     from engine.schedule import LEFT_TO_RIGHT
     from engine.store import ModelStore
     from export.package import drafting_rule, package
+    from export.transitions import TRANSITIONS_FILE
     from lsp_server.cli.progress import FirstUse
 
     if args.quantization == "f16":
         raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4, d8 or u8.")
     config = load_settings(args).engine
     base = catalog.lookup(config.model)
-    drafting = drafting_rule(args.quantization)
+    transitions = args.transitions
+    if transitions is None and args.adapter is not None:
+        transitions = shipped_file(args.adapter.with_name(TRANSITIONS_FILE))
+    if transitions is not None and not transitions.is_file():
+        raise UsageError(f"{transitions} is no file", "`unmask train adapter` writes it beside the adapter.")
+    drafting = drafting_rule(args.quantization, adapted=args.adapter is not None)
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,
@@ -137,6 +151,7 @@ def _base(args: argparse.Namespace) -> Path:
             args.ship or Path(scratch) / "ship",
             args.out or Path(scratch) / "artifact",
             adapter=args.adapter,
-            rule=drafting if args.adapter else LEFT_TO_RIGHT,
+            transitions=transitions,
+            rule=LEFT_TO_RIGHT if transitions is None else drafting,
         )
     return Path(args.out or args.ship)

@@ -374,8 +374,8 @@ def test_lossless_equals_left_to_right_token_for_token(tiny_adapted: TinyModel, 
     manifest = tiny_adapted.manifest
     onnx = OnnxModel(manifest, "cpu", 1)
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
-    assert manifest.adapter is not None
-    table = Transitions.from_file(manifest.path(manifest.adapter.transitions))
+    assert manifest.transitions is not None
+    table = Transitions.from_file(manifest.path(manifest.transitions))
     rng = np.random.default_rng(5)
     blank = Avoided(np.array([*codec.line_ends, *sorted(manifest.end_ids)]), 0.001)
     passes = {"left_to_right": 0, "lossless": 0}
@@ -442,6 +442,19 @@ def test_an_altered_adapter_is_refused(tiny_adapted: TinyModel, tmp_path: Path, 
     with pytest.raises(IntegrityError, match=r"adapter\.safetensors of tiny is missing or altered"):
         assemble(load_manifest(shipped), tiny_adapted.gguf, tmp_path / "made")
     assert not (tmp_path / "made" / "manifest.json").exists()
+
+
+@pytest.mark.parametrize("tiny_adapted", ["f32"], indirect=True)
+def test_a_table_may_lie_above_the_models_that_share_it(tiny_adapted: TinyModel, tmp_path: Path) -> None:
+    shipped = Path(shutil.copytree(tiny_adapted.shipped, tmp_path / "shipped"))
+    (shipped / "transitions.safetensors").rename(tmp_path / "transitions.safetensors")
+    for made in ("made", "lacking"):
+        (tmp_path / made).mkdir()
+    assemble(load_manifest(shipped), tiny_adapted.gguf, tmp_path / "made")
+    assert (tmp_path / "made" / "transitions.safetensors").is_file()
+    (tmp_path / "transitions.safetensors").unlink()
+    with pytest.raises(IntegrityError, match=r"transitions\.safetensors of tiny is missing"):
+        assemble(load_manifest(shipped), tiny_adapted.gguf, tmp_path / "lacking")
 
 
 @pytest.mark.parametrize("tiny_adapted", ["f32"], indirect=True)

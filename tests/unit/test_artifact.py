@@ -23,7 +23,7 @@ from engine.types import FillRequest
 from tests.conftest import TinyModel
 
 TABLE = {"file": "b", "sha256": "0" * 64, "bytes": 1}
-ADAPTER = {"name": "canvas-1", "file": "a", "sha256": "0" * 64, "bytes": 1, "transitions": TABLE}
+ADAPTER = {"name": "canvas-1", "file": "a", "sha256": "0" * 64, "bytes": 1}
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_good_artifact_runs(copy: Path) -> None:
         (lambda d: d["weights"].update(sha256="short"), "not a sha256"),
         (lambda d: d.update(canvas_slots=0), "canvas_slots is 0"),
         (lambda d: d.update(name="../x"), "is not a name"),
-        (lambda d: d.update(schema=1), "schema 1; this version reads 2"),
+        (lambda d: d.update(schema=1), "schema 1; this version reads 3"),
         (lambda d: d.pop("decode"), "decode is missing"),
         (lambda d: d["decode"].update(agreement=[0.5, 1.5]), "decode.agreement holds 1.5"),
         (lambda d: d["decode"].update(agreement=["x"]), "decode.agreement is a str"),
@@ -74,8 +74,9 @@ def test_a_good_artifact_runs(copy: Path) -> None:
         (lambda d: d["decode"].pop("sure"), "sure is missing"),
         (lambda d: d.update(adapter=ADAPTER | {"file": "../a"}), "leads outside"),
         (lambda d: d.update(adapter=ADAPTER | {"name": "a/b"}), "not a name"),
-        (lambda d: d.update(adapter=ADAPTER | {"transitions": TABLE | {"file": "../b"}}), "leads outside"),
-        (lambda d: d.update(adapter=ADAPTER | {"transitions": None}), "transitions is a NoneType"),
+        (lambda d: d.update(transitions=TABLE | {"file": "../b"}), "leads outside"),
+        (lambda d: d.update(transitions="b"), "transitions is a str"),
+        (lambda d: d["decode"].update(drafts=1), "drafts is missing or neither true nor false"),
         (lambda d: d.update(adapter="canvas-1"), "adapter is a str"),
         (lambda d: d["shape"].update(n_layers=True), "n_layers is a bool"),
     ],
@@ -90,7 +91,7 @@ def test_a_manifest_that_lies_is_refused(
 
 
 def test_a_manifest_says_how_it_is_decoded_and_with_which_adapter(copy: Path) -> None:
-    rule = {"agreement": [0.5, 1], "row_worth": 0.01, "plausible": 1, "sure": 0.9}
+    rule = {"agreement": [0.5, 1], "row_worth": 0.01, "plausible": 1, "sure": 0.9, "drafts": True}
     entry: dict[str, object] = {
         "name": "canvas-1",
         "file": "adapter.safetensors",
@@ -98,17 +99,13 @@ def test_a_manifest_says_how_it_is_decoded_and_with_which_adapter(copy: Path) ->
         "bytes": 7,
     }
     table = {"file": "transitions.safetensors", "sha256": "cd" * 32, "bytes": 9}
-    entry["transitions"] = table
-    assert load_manifest(copy).adapter is None
+    assert load_manifest(copy).adapter is load_manifest(copy).transitions is None
     assert load_manifest(copy).decode == LEFT_TO_RIGHT
-    edit(copy, lambda d: d.update(decode=rule, adapter=entry))
+    edit(copy, lambda d: d.update(decode=rule, adapter=entry, transitions=table))
     manifest = load_manifest(copy)
     assert manifest.decode == DecodeRule((0.5, 1.0), 0.01, 1.0, 0.9)
-    assert manifest.adapter == AdapterEntry(
-        "canvas-1",
-        FileEntry("adapter.safetensors", "ab" * 32, 7),
-        FileEntry("transitions.safetensors", "cd" * 32, 9),
-    )
+    assert manifest.adapter == AdapterEntry("canvas-1", FileEntry("adapter.safetensors", "ab" * 32, 7))
+    assert manifest.transitions == FileEntry("transitions.safetensors", "cd" * 32, 9)
 
 
 def test_broken_json_is_refused(copy: Path) -> None:

@@ -14,7 +14,7 @@ from engine.errors import Cancelled
 from engine.fake import FakeDenoiser
 from engine.filler import STAND_IN
 from engine.joint import CLEARLY_LIKELIER, MAX_SWEEPS
-from engine.schedule import DecodeRule, Decoding
+from engine.schedule import LEFT_TO_RIGHT, Decoding
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FillResult
 
 Filling = Callable[[str, str], str]
@@ -209,7 +209,7 @@ def test_a_fill_that_the_deadline_cuts_short_takes_no_ones_place(monkeypatch: py
     """Though a part of a text is likelier than all of it."""
 
     class Slow(Seeing):
-        rule = DecodeRule()  # one token a pass
+        rule = LEFT_TO_RIGHT  # one token a pass
 
         def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
             if len(self.sides) == 3 and canvas.n_settled == 2:

@@ -21,7 +21,7 @@ from engine.types import CancelToken, ModelInfo
 
 FloatArray = npt.NDArray[np.float32]
 
-COPYING = DecodeRule(agreement=(0.0,), row_worth=0.25)
+COPYING = DecodeRule(row_worth=0.25)
 """Proposes what stands in the text already where the last tokens agree (prompt lookup), and drafts nothing
 else; decoded left to right, not even that."""
 
