@@ -21,6 +21,7 @@ from engine.layout import MAX_CHARS_PER_TOKEN
 from engine.schedule import DecodeRule, Decoding
 from engine.tokens import TokenCodec
 from engine.types import (
+    MAX_HOLES,
     CancelToken,
     Deadline,
     EditRequest,
@@ -33,8 +34,6 @@ from engine.types import (
     Work,
 )
 from engine.workbench import Workbench
-
-MAX_HOLES = 64
 
 
 class Engine:

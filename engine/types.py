@@ -17,6 +17,9 @@ from engine.errors import Cancelled
 
 Status = Literal["ok", "refused", "error"]
 
+MAX_HOLES = 64
+"""The most holes of one request."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -5,6 +5,7 @@ Crosses from the worker thread to the event loop's; knows nothing of how a frame
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,12 @@ def listener(
     drawn = snapshot.settings.canvas
     if not drawn and work is None:
         return None
+    request = asyncio.current_task()
     ranges = [to_lsp.range_(document, span) for span in spans]
 
     def tell(frame: CanvasFrame) -> None:
+        if request is not None and request.done():  # cancelled: the step under way was its last
+            return
         if work is not None:
             work.report(f"hole {frame.hole + 1} of {len(spans)}, step {frame.step}")
         if drawn:

@@ -92,9 +92,9 @@ async def edit_for(
     snapshot = ls.session.snapshot(document)
     if target.version is not None and target.version != snapshot.version:
         raise changed(snapshot.name, target.version, document.version)
-    makes_file = target.kind == "translate" and target.range is None
-    if makes_file:
-        _check_makes_files(ls)
+    makes_file = _makes_file(target)
+    if not is_possible(ls, target):
+        raise RequestFailed("Unmask: this editor makes no new files; select what to rewrite in place.")
 
     task = asyncio.current_task()
     work = WorkDone(
@@ -152,13 +152,18 @@ def _label(target: EditTarget) -> str:
     return "Unmask: follow-up" if target.kind == "follow" else f"Unmask: {target.kind}"
 
 
-def _check_makes_files(ls: Server) -> None:
-    """Refuse to work for a new file that the client could not make."""
+def _makes_file(target: EditTarget) -> bool:
+    return target.kind == "translate" and target.range is None
+
+
+def is_possible(ls: Server, target: EditTarget) -> bool:
+    """Whether the client can do what a target leads to: not all of them make new files."""
+    if not _makes_file(target):
+        return True
     held = ls.client_capabilities.workspace
     support = held.workspace_edit if held else None
     creates = types.ResourceOperationKind.Create in (support.resource_operations or ()) if support else False
-    if not creates or not ls.client_supports("workspace.workspace_edit.document_changes"):
-        raise RequestFailed("Unmask: this editor makes no new files; select what to rewrite in place.")
+    return creates and ls.client_supports("workspace.workspace_edit.document_changes")
 
 
 def _uri_beside(ls: Server, document: Document, language: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pygls.exceptions import JsonRpcException, JsonRpcRequestCancelled
+from pygls.exceptions import JsonRpcContentModified, JsonRpcException
 
 from engine.errors import Cancelled, UnmaskError
 
@@ -30,8 +30,8 @@ class Superseded(Exception):  # noqa: N818 - as ``Cancelled``
 
 def from_engine(error: UnmaskError) -> JsonRpcException:
     """The response error for a named error of the engine."""
-    if isinstance(error, Cancelled):
-        return JsonRpcRequestCancelled("Unmask: cancelled.")
+    if isinstance(error, Cancelled):  # not by the client's request, which ends the task: it was closed
+        return JsonRpcContentModified("Unmask: the document was closed.")
     return RequestFailed(f"Unmask: {error}")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from engine.types import Span
+from engine.types import MAX_HOLES, Span
 from lsp_server import analysis, canvas, fills, from_lsp, to_lsp
 from lsp_server.documents import Document
 from lsp_server.errors import RequestFailed, changed
@@ -61,7 +61,7 @@ async def edit_for(
     if target.version is not None and target.version != snapshot.version:
         raise changed(snapshot.name, target.version, document.version)
     selection = from_lsp.span(document, target.range)
-    spans = [selection] if target.what == "range" else await _holes(snapshot, selection)
+    spans = [selection] if target.what == "range" else (await _holes(snapshot, selection))[:MAX_HOLES]
     if not spans:
         raise RequestFailed(f"Unmask: there is no hole in {snapshot.name}.")
 
@@ -108,7 +108,9 @@ def _collapsed(selection: Span) -> Span:
 
 
 def _counted(holes: list[Span]) -> str:
-    """``1 hole`` or ``2 holes``."""
+    """``1 hole`` or ``2 holes``, or how many are filled at a time."""
+    if len(holes) > MAX_HOLES:
+        return f"the first {MAX_HOLES} of {len(holes)} holes"
     return f"{len(holes)} {'hole' if len(holes) == 1 else 'holes'}"
 
 

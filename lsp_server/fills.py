@@ -41,6 +41,7 @@ async def suggest(
     *,
     automatic: bool,
     is_current: Callable[[], bool],
+    alternatives: int = ALTERNATIVES,
     on_frame: FrameListener | None = None,
 ) -> list[Shown]:
     """What to suggest between ``before`` and ``after``, best first; empty where nothing is, or is any more.
@@ -54,6 +55,7 @@ async def suggest(
         after: the text after it.
         automatic: asked for by typing, not by the user.
         is_current: whether the document is still the one of the snapshot.
+        alternatives: how many other choices a person who asks gets.
         on_frame: told each step, on the worker thread.
     """
     key = snapshot.key
@@ -82,7 +84,8 @@ async def suggest(
         await asyncio.sleep(session.rhythm.left_ms(key, snapshot.settings.debounce_ms) / 1000)
         if not session.is_newest(key, ticket) or not is_current():
             return []
-    inserts = await _suggestions(session, snapshot, before, after, spent, automatic=automatic)
+    n_alternatives = 0 if automatic else alternatives
+    inserts = await _suggestions(session, snapshot, before, after, spent, n_alternatives, automatic=automatic)
     if not is_current():
         return []
     shown = _show(session, snapshot, before, after, inserts or (), spent.forwards, automatic=automatic)
@@ -110,7 +113,7 @@ async def prepare(
     if not is_current() or session.suggestions.prepared_for(snapshot.key, before, after) is not None:
         return
     spent = Spent(session.effort, draft=_draft(session, snapshot.key, before, after), spare=True)
-    inserts = await _suggestions(session, snapshot, before, after, spent, automatic=True, spare=True)
+    inserts = await _suggestions(session, snapshot, before, after, spent, 0, automatic=True, spare=True)
     if inserts is not None:
         session.suggestions.prepare(snapshot.key, Prepared(before, after, inserts, spent.forwards))
 
@@ -181,6 +184,7 @@ async def _suggestions(
     before: str,
     after: str,
     spent: Spent,
+    n_alternatives: int,
     *,
     automatic: bool,
     spare: bool = False,
@@ -207,7 +211,7 @@ async def _suggestions(
             within_block=True,
             related=_related(session, snapshot, around),
             related_tokens=held.context_files,
-            n_alternatives=0 if automatic else ALTERNATIVES,
+            n_alternatives=n_alternatives,
             draft=spent.text,
         )
         return spent.run(lambda on_frame: _call(session, request, token, on_frame))

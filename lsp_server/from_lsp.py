@@ -6,6 +6,7 @@ Every conversion from the client's position encoding goes through here. Knows no
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,9 @@ from engine.types import EditKind, Span, Strength
 from lsp_server.documents import Document
 
 What = Literal["range", "holes"]
+
+_BEHIND_PATH = re.compile(r"[?#]")
+"""Where the query or the fragment of a URI begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +92,17 @@ def escaped(name: str) -> str:
 def path_key(uri: str) -> str:
     """What paths are compared by: the path with forward slashes, drive letters in lower case.
 
-    A URI of another scheme (``untitled:``) keeps its path, which names no file.
+    A URI of another scheme (``untitled:``, ``git:``) keeps its path, which names no file.
     """
     path = to_fs_path(uri)
     if path is None:
-        return unquote(uri.partition(":")[2])
+        return unquote(_BEHIND_PATH.split(uri.partition(":")[2], 1)[0])
     return os.path.normcase(path).replace("\\", "/")
+
+
+def path_of(key: str) -> str:
+    """The ``path_key`` of a document, by its ``document_key``."""
+    return path_key(quote(key, safe=":/?#"))
 
 
 def directory(uri: str) -> Path | None:
@@ -110,7 +119,7 @@ def target(value: object) -> Target:
     """
     try:
         return _target(value)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise JsonRpcInvalidParams(
             'unmask.fill takes {"uri", "range", and if you like "version" and "what": "range" or "holes"}, '
             f"not {value!r:.80}."
@@ -125,7 +134,7 @@ def edit_target(value: object) -> EditTarget:
     """
     try:
         return _edit_target(value)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         raise JsonRpcInvalidParams(
             'unmask.edit takes {"uri", "kind", and if you like "range", "version", "instruction", "to", '
             f'"strength"}} with a kind among {", ".join(get_args(EditKind))}, not {value!r:.80}.'

@@ -15,8 +15,10 @@ from typing import Any
 from lsprotocol import types
 from pygls.exceptions import (
     JsonRpcException,
+    JsonRpcInternalError,
     JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
+    JsonRpcMethodNotFound,
     JsonRpcParseError,
     JsonRpcServerNotInitialized,
 )
@@ -55,9 +57,17 @@ class Protocol(LanguageServerProtocol):
             return super().structure_message(data)
         except JsonRpcException:
             if "id" in data and "method" in data:
-                method = data["method"]
-                self.refuse(data["id"], JsonRpcInvalidParams(f"The parameters of {method} do not fit."))
+                self.refuse(data["id"], self._misfit(data["method"]))
+            elif waiting := self._request_futures.pop(data.get("id", ""), None):
+                # Whoever waits for the answer is told that it cannot be read.
+                waiting.set_exception(JsonRpcInternalError("The client's answer does not fit."))
             raise
+
+    def _misfit(self, method: str) -> JsonRpcException:
+        """Why a request that could not be read is refused."""
+        if method in self.fm.features or method in self.fm.builtin_features:
+            return JsonRpcInvalidParams(f"The parameters of {method} do not fit.")
+        return JsonRpcMethodNotFound(f"There is no method {method}.")
 
     def handle_message(self, message: Any) -> None:
         """Route a message; after ``shutdown``, requests are refused."""
@@ -115,6 +125,18 @@ class Protocol(LanguageServerProtocol):
         if handler is None:
             raise JsonRpcInvalidParams(f"There is no command {params.command!r}.")
         return await handler(params)
+
+    @lsp_method(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)
+    def lsp_workspace__did_change_workspace_folders(
+        self, params: types.DidChangeWorkspaceFoldersParams
+    ) -> Generator[Any, Any, None]:
+        """Take folders away before others come: a renamed one is in both lists, and stays."""
+        for folder in params.event.removed:
+            self.workspace.remove_folder(folder.uri)
+        kept = types.WorkspaceFoldersChangeEvent(added=params.event.added, removed=[])
+        yield from super().lsp_workspace__did_change_workspace_folders(
+            types.DidChangeWorkspaceFoldersParams(event=kept)
+        )
 
     @lsp_method(types.TEXT_DOCUMENT_DID_CHANGE)
     def lsp_text_document__did_change(

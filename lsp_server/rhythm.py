@@ -54,6 +54,10 @@ class Rhythm:
         if interval_ms <= MOST_MS:
             self._interval_ms += MEMORY * (interval_ms - self._interval_ms)
 
+    def is_typing(self, key: str) -> bool:
+        """Whether a document was changed a moment ago."""
+        return (self._clock() - self._last.get(key, float("-inf"))) * 1000 <= MOST_MS
+
     def answered(self, ms: float) -> None:
         """A suggestion was computed in this time."""
         self._answer_ms += MEMORY * (ms - self._answer_ms)

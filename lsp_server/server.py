@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import logging
 import os
 from collections.abc import Mapping
@@ -11,6 +13,7 @@ from pathlib import Path
 from pygls.capabilities import get_capability
 from pygls.lsp.server import LanguageServer
 
+from lsp_server import transport
 from lsp_server.documents import Document, Workspace
 from lsp_server.features import (
     code_action,
@@ -28,6 +31,9 @@ from lsp_server.status import Announcer
 from lsp_server.watcher import Watcher
 
 log = logging.getLogger(__name__)
+
+FOLLOW_SECONDS = 3.0
+"""How often it is looked whether the editor is still there."""
 
 
 class Server(LanguageServer):
@@ -61,6 +67,7 @@ class Server(LanguageServer):
             documents=self._open_documents,
             watch=self._watch_related,
         )
+        self._following: asyncio.Task[None] | None = None
         self.watcher = Watcher(
             lambda names: self.announcer.on_loop(lambda: configuration.files_changed(self, names))
         )
@@ -78,6 +85,25 @@ class Server(LanguageServer):
 
     def _watch_related(self, files: frozenset[Path]) -> None:
         self.related_watcher.watch(files)
+
+    def follow(self, process_id: int | None) -> None:
+        """End with a process, that of the editor. On the event loop's thread."""
+        if process_id is not None:
+            self._following = asyncio.get_running_loop().create_task(self._leave_with(process_id))
+
+    async def _leave_with(self, process_id: int) -> None:
+        import psutil  # noqa: PLC0415 - `initialize` need not wait for it
+
+        try:
+            editor = psutil.Process(process_id)
+        except psutil.Error:  # it was never there: its number is from outside this container
+            return
+        with contextlib.suppress(psutil.NoSuchProcess):
+            while editor.is_running() and editor.status() != psutil.STATUS_ZOMBIE:
+                await asyncio.sleep(FOLLOW_SECONDS)
+        log.info("the editor (process %d) is gone", process_id)
+        self.close(0)
+        transport.leave(1)
 
     def client_supports(self, capability: str) -> bool:
         """Whether the client declares a capability, such as ``window.work_done_progress``."""

@@ -38,6 +38,7 @@ WRITE_SECONDS = 10.0
 """From something to count to its being written: a file is not touched at every key."""
 
 _CLOSERS = frozenset(")]}\"';,` \t")
+_LINE_END = re.compile(r"[\r\n]")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -210,8 +211,7 @@ class Session:
         for folder in self._folders.values():
             directory = from_lsp.directory(folder.uri)
             if directory is not None:
-                found = settings.project_file(directory)
-                files |= {directory / settings.FILE_NAME, *([found] if found else [])}
+                files |= {*settings.project_files(directory)}
         artifact = artifact_directory(self._loaded) if self._loaded else None
         return frozenset(files | ({artifact / "manifest.json"} if artifact else set()))
 
@@ -226,7 +226,8 @@ class Session:
         folder = self._folder_of(path)
         inside = PurePosixPath(path if folder is None else path[len(folder) + 1 :])
         language = analysis.language_of(document.language_id or "", path)
-        return Snapshot(document.uri, document.version, text, language, path, inside, self.settings_for(path))
+        key = from_lsp.document_key(document.uri)
+        return Snapshot(key, document.version, text, language, path, inside, self.settings_for(path))
 
     def edited(self, document: Document) -> None:
         """A document was changed: of all it is the one that was edited last."""
@@ -274,8 +275,7 @@ class Session:
         """Why nothing is suggested between two texts without being asked for; None where it is."""
         if snapshot.settings.manual_only:
             return "suggestions are given only when asked for"
-        end_char = after.find("\n")
-        right = (after if end_char < 0 else after[:end_char]).rstrip("\r")
+        right = _LINE_END.split(after, 1)[0]
         if sum(char not in _CLOSERS for char in right) > MAX_RIGHT_CHARS:
             return "the cursor is inside a line"
         return None
@@ -303,7 +303,7 @@ class Session:
             self.rhythm.rejected()
         elif outcome in ("accepted", "partly accepted"):
             self.rhythm.accepted()
-        if not self.settings_for(from_lsp.path_key(shown.key)).stats:
+        if not self.settings_for(from_lsp.path_of(shown.key)).stats:
             return
         self._ledger.note(shown.language, outcome)
         if outcome == "accepted":

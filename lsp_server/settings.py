@@ -7,8 +7,9 @@ Knows nothing of LSP and loads no model.
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -132,20 +133,24 @@ def project_file(project_dir: Path) -> Path | None:
 
     The search ends at the root of the repository or at the user's home: a file above them is somebody else's.
     """
+    try:
+        return next((file for file in project_files(project_dir) if file.is_file()), None)
+    except OSError:
+        return None
+
+
+def project_files(project_dir: Path) -> Iterator[Path]:
+    """Where the ``unmask.toml`` of a directory may lie, nearest first, whether or not it does."""
     home = Path.home()
     for directory in (project_dir, *project_dir.parents):
-        candidate = directory / FILE_NAME
-        try:
-            if candidate.is_file():
-                return candidate
-            if directory == home or (directory / ".git").exists():
-                return None
-        except OSError:
-            return None
-    return None
+        yield directory / FILE_NAME
+        if directory == home or (directory / ".git").exists():
+            return
 
 
 def _matches(path: PurePosixPath, glob: str) -> bool:
+    """Whether a path, as ``from_lsp.path_key`` makes it, matches a glob as a user writes it."""
+    glob = os.path.normcase(glob).replace("\\", "/")
     if "/" not in glob:
         return any(fnmatch.fnmatchcase(name, glob) for name in path.parts)
     # fnmatch's `*` also crosses slashes, so `/**` needs no care; a leading slash makes `**/x` match `x` too.

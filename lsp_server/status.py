@@ -60,7 +60,7 @@ class WorkDone:
 
     def report(self, message: str, percent: int | None = None) -> None:
         """Say how far it is; a percentage that goes back is not shown."""
-        if not self._begun or self._token is None:
+        if not self._begun or self._ended or self._token is None:
             return
         if percent is not None and (self._percent is None or percent > self._percent):
             self._percent = percent

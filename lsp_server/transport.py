@@ -10,10 +10,12 @@ import contextlib
 import logging
 import os
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, NoReturn, cast
 
 from engine.errors import UsageError
 
@@ -27,6 +29,8 @@ _MAX_HEADER_BYTES = 64 * 1024
 _LENGTH = re.compile(rb"content-length:[ \t]*([0-9]{1,15})[ \t]*\r?\n\Z", re.IGNORECASE)
 _HTTP = re.compile(rb"[A-Z]+ \S+ HTTP/[0-9.]+\r?\n\Z")
 _CLOSE_SECONDS = 2.0
+INTERRUPTED = 130
+"""Exit code of a process that Ctrl-C has ended."""
 
 
 class Framed:
@@ -85,17 +89,35 @@ def serve_tcp(server: Server, host: str, port: int) -> int:
         return _serve(server, reader, writer)
 
 
+def leave(code: int) -> NoReturn:
+    """End the process now: a thread of it waits for a client's next byte, and that wait cannot be ended."""
+    logging.shutdown()
+    sys.stderr.flush()
+    os._exit(code)
+
+
 def _serve(server: Server, reader: BinaryIO, writer: BinaryIO) -> int:
-    with contextlib.suppress(ConnectionError):
+    with contextlib.suppress(ConnectionError), _ended_by_ctrl_c():
         server.start_io(cast("BinaryIO", Framed(reader)), writer)
     code = server.protocol.exit_code
     if not server.close(_CLOSE_SECONDS):
         # A thread is deep in a library, loading a model as a rule. Nothing it does is worth waiting for, and
         # native code must not meet an interpreter that is being taken down.
-        logging.shutdown()
-        sys.stderr.flush()
-        os._exit(code)
+        leave(code)
     return code
+
+
+@contextlib.contextmanager
+def _ended_by_ctrl_c() -> Iterator[None]:
+    """Ctrl-C ends the process, where this is the thread that gets to know of it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, lambda *_: leave(INTERRUPTED))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _accept(listener: socket.socket) -> socket.socket:

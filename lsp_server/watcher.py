@@ -22,19 +22,20 @@ class Watcher:
 
     def __init__(self, on_change: Callable[[frozenset[str]], object]) -> None:
         self._on_change = on_change
-        self._files: frozenset[Path] = frozenset()
+        self._names: dict[Path, set[str]] = {}
         self._stop = threading.Event()
         self._threads: list[threading.Thread] = []
 
     def watch(self, files: frozenset[Path]) -> None:
         """Watch these files, which need not exist, in place of those watched so far."""
-        if files == self._files:
+        names = _watchable(files)
+        if names == self._names:
             return
         self.stop()
-        self._files = files
+        self._names = names
         self._stop = threading.Event()
         thread = threading.Thread(
-            target=self._run, args=(files, self._stop), name="unmask-watcher", daemon=True
+            target=self._run, args=(names, self._stop), name="unmask-watcher", daemon=True
         )
         self._threads = [thread, *(old for old in self._threads if old.is_alive())]
         thread.start()
@@ -42,7 +43,7 @@ class Watcher:
     def stop(self) -> None:
         """Watch nothing any more."""
         self._stop.set()
-        self._files = frozenset()
+        self._names = {}
 
     def close(self, timeout_s: float) -> bool:
         """Watch nothing any more; whether every thread has ended within about ``timeout_s`` seconds."""
@@ -51,17 +52,16 @@ class Watcher:
             thread.join(timeout_s)
         return not any(thread.is_alive() for thread in self._threads)
 
-    def _run(self, files: frozenset[Path], stop: threading.Event) -> None:
+    def _run(self, names: dict[Path, set[str]], stop: threading.Event) -> None:
         import watchfiles  # noqa: PLC0415 - a native module that `initialize` need not wait for
 
-        directories = {file.parent for file in files if file.parent.is_dir()}
-        names = {file.name for file in files}
-        if not directories:
+        wanted = {directory / name for directory in names for name in names[directory]}
+        if not wanted:
             return
         try:
             for changes in watchfiles.watch(
-                *directories,
-                watch_filter=lambda _, path: Path(path).name in names,
+                *names,
+                watch_filter=lambda _, path: Path(path) in wanted,
                 recursive=False,
                 step=_SETTLED_MS,
                 rust_timeout=_NOTICE_STOP_MS,
@@ -72,3 +72,18 @@ class Watcher:
                     self._on_change(frozenset(Path(path).name for _, path in changes))
         except (OSError, RuntimeError) as error:
             log.warning("changes of files go unnoticed: %s", error)
+
+
+def _watchable(files: frozenset[Path]) -> dict[Path, set[str]]:
+    """The directories in which files can be seen to come and go, and the names to look for in each.
+
+    Of a file whose directory is missing, that is the first missing directory above it.
+    """
+    names: dict[Path, set[str]] = {}
+    for file in files:
+        seen = file
+        while not seen.parent.is_dir() and seen.parent != seen:
+            seen = seen.parent
+        if seen.parent.is_dir():
+            names.setdefault(seen.parent, set()).add(seen.name)
+    return names

@@ -37,7 +37,11 @@ async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.
         fills = await fill_actions.offers(document, snapshot, params)
     if any(_is_wanted(to_lsp.edit_kind(kind), only) for kind in get_args(EditKind)):
         found = await edit_actions.offers(ls.session, document, snapshot, params)
-        edits = [offer for offer in found if _is_wanted(to_lsp.edit_kind(offer[1].kind), only)]
+        edits = [
+            offer
+            for offer in found
+            if _is_wanted(to_lsp.edit_kind(offer[1].kind), only) and edit_actions.is_possible(ls, offer[1])
+        ]
 
     if not ls.client_supports("text_document.code_action.code_action_literal_support"):
         return [

@@ -25,6 +25,28 @@ def register(server: Server) -> None:
     )
 
 
+def withhold(ls: Server) -> None:
+    """Tell the client nothing of completions unless it is to get some. While ``initialize`` is handled."""
+    if not _wanted_somewhere(ls):
+        ls.protocol.fm.features.pop(types.TEXT_DOCUMENT_COMPLETION, None)
+
+
+def announce(ls: Server) -> None:
+    """Tell the client of completions that only its own settings ask for, where it can be told so late."""
+    if types.TEXT_DOCUMENT_COMPLETION in ls.protocol.fm.features or not _wanted_somewhere(ls):
+        return
+    if ls.client_supports("text_document.completion.dynamic_registration"):
+        register(ls)
+        options = types.CompletionRegistrationOptions(trigger_characters=_TRIGGERS)
+        registration = types.Registration("unmask-completion", types.TEXT_DOCUMENT_COMPLETION, options)
+        ls.client_register_capability(types.RegistrationParams([registration]))
+
+
+def _wanted_somewhere(ls: Server) -> bool:
+    held = [folder.settings for folder in ls.session.folders.values()] or [ls.session.elsewhere]
+    return any(wanted(ls, each.completion) for each in held)
+
+
 def wanted(ls: Server, switch: str) -> bool:
     """Whether a client gets completions: ``auto`` is where it shows no ghost text."""
     inline = ls.client_capabilities.text_document and ls.client_capabilities.text_document.inline_completion
@@ -43,13 +65,16 @@ async def completion(ls: Server, params: types.CompletionParams) -> types.Comple
     match = _WORD.search(snapshot.text, max(0, at_char - _LINE_CHARS), at_char)
     typed = match.group() if match else ""
     invoked = params.context is None or params.context.trigger_kind == types.CompletionTriggerKind.Invoked
+    # Editors send «invoked» for every word that is being typed as well.
+    typing = bool(typed) and ls.session.rhythm.is_typing(snapshot.key)
 
     shown = await fills.suggest(
         ls.session,
         snapshot,
         snapshot.text[:at_char],
         snapshot.text[at_char:],
-        automatic=not invoked,
+        automatic=typing or not invoked,
+        alternatives=0,
         is_current=lambda: ls.documents.is_current(document, snapshot.version),
     )
     word = Span(at_char - len(typed), at_char)

@@ -41,9 +41,7 @@ def initialize(ls: Server, params: types.InitializeParams) -> None:
     roots = [folder.uri for folder in params.workspace_folders or ()]
     root = ls.workspace.root_uri
     ls.session.set_folders(roots or ([root] if root else []))
-    folders = [folder.settings for folder in ls.session.folders.values()] or [ls.session.elsewhere]
-    if not any(completion.wanted(ls, folder.completion) for folder in folders):
-        ls.protocol.fm.features.pop(types.TEXT_DOCUMENT_COMPLETION, None)
+    completion.withhold(ls)
 
 
 async def initialized(ls: Server, _params: types.InitializedParams) -> None:
@@ -56,7 +54,9 @@ async def initialized(ls: Server, _params: types.InitializedParams) -> None:
             register_options=types.DidChangeConfigurationRegistrationOptions(section=SECTION),
         )
         ls.client_register_capability(types.RegistrationParams([registration]))
+    ls.follow(ls.process_id)
     await _pull(ls)
+    completion.announce(ls)
     ls.session.start()
     _settle(ls)
 

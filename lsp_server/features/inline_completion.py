@@ -30,6 +30,8 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
     at_char = from_lsp.offset(document, params.position)
     selected = params.context.selected_completion_info
     replaced = from_lsp.span(document, selected.range) if selected else Span(at_char, at_char)
+    if selected and not _is_around(params.position, selected.range):
+        return types.InlineCompletionList(items=[])
     typed = selected.text if selected else ""
     range_ = to_lsp.range_(document, replaced)
     automatic = params.context.trigger_kind == types.InlineCompletionTriggerKind.Automatic
@@ -64,4 +66,12 @@ async def inline_completion(ls: Server, params: types.InlineCompletionParams) ->
         )
     return types.InlineCompletionList(
         items=[to_lsp.inline_completion(each, range_, typed=typed) for each in shown]
+    )
+
+
+def _is_around(position: types.Position, range_: types.Range) -> bool:
+    """Whether a range is of one line and holds a position: what may be replaced by an inline completion."""
+    return (
+        range_.start.line == range_.end.line == position.line
+        and range_.start.character <= position.character <= range_.end.character
     )

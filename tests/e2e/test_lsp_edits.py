@@ -162,7 +162,7 @@ CODE = "class A:\r\n    def f(self, x):\r\n        return x\r\n\r\n    def g(sel
 
 def test_offers_go_by_where_the_cursor_is(start: Start):
     client = start(code=STUB)
-    client.initialize(RESOLVES)
+    client.initialize(ANNOTATES)
     client.open(URI, CODE)
     at_f = actions(client, span(1, 8, 1, 8))
     assert {"Unmask: add types", "Unmask: write docstring", "Unmask: name this better"} <= set(at_f)
@@ -264,13 +264,14 @@ def test_a_file_in_another_language_is_a_new_file_that_overwrites_none(start: St
     ]
 
 
-def test_an_editor_that_makes_no_files_is_told(start: Start):
+def test_an_editor_that_makes_no_files_is_offered_none_and_told(start: Start):
     client = start(code=STUB)
     client.initialize(RESOLVES)
     client.open(URI, "a = 1\n")
-    offer = actions(client, span(0, 0, 0, 0))["Unmask: rewrite file to Rust"]
+    assert not any("rewrite file" in title for title in actions(client, span(0, 0, 0, 0)))
+    target = {"uri": URI, "version": 1, "kind": "translate", "to": "rust"}
     with pytest.raises(RpcError, match="no new files"):
-        client.call("codeAction/resolve", offer)
+        client.call("codeAction/resolve", {"title": "Rewrite", "data": target})
 
 
 @pytest.mark.parametrize("check", [True, False])

@@ -221,3 +221,22 @@ def test_an_edit_the_editor_does_not_apply_is_an_error(start: Start):
     client.handlers["workspace/applyEdit"] = lambda _: {"applied": False, "failureReason": "read-only"}
     with pytest.raises(RpcError, match="read-only"):
         client.call("workspace/executeCommand", actions(client, span(0, 0, 0, 0))[0])
+
+
+def test_an_answer_of_the_editor_that_cannot_be_read_is_an_error(start: Start):
+    client = start("--model", "fake:answer=f(1)")
+    client.initialize(COMMANDS_ONLY)
+    client.open(URI, TWO_HOLES)
+    client.handlers["workspace/applyEdit"] = lambda _: None
+    with pytest.raises(RpcError, match="does not fit"):
+        client.call("workspace/executeCommand", actions(client, span(0, 0, 0, 0))[0])
+
+
+def test_of_very_many_holes_the_first_are_filled(start: Start):
+    client = start("--model", "fake:answer=f(1)")
+    client.initialize(RESOLVES)
+    client.open(URI, "a = <hole>\n" * 70)
+    offer = next(each for each in actions(client, span(0, 0, 0, 0)) if "holes" in each["title"])
+    assert offer["title"] == "Unmask: fill the first 64 of 70 holes"
+    (change,) = client.call("codeAction/resolve", offer)["edit"]["documentChanges"]
+    assert len(change["edits"]) == 64

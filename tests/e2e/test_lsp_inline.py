@@ -53,6 +53,43 @@ def test_a_uri_is_the_same_document_however_it_is_escaped(client: Client):
     assert [item["insertText"] for item in client.ghost("file:///c:/w/a.py", 2, 2)] == ["o(1)"]
 
 
+def test_a_request_for_a_text_that_is_gone_is_answered_soon_however_the_uri_is_escaped(start: Start):
+    client = start("--model", "fake:step_ms=60000")
+    client.initialize()
+    uri = "file:///c%3A/my%20w/a.py"
+    client.open(uri, "x = \n")
+    _, answer = client.request("textDocument/inlineCompletion", inline(uri, 0, 4))
+    time.sleep(0.4)
+    client.change(uri, 2, {"range": span(0, 4, 0, 4), "text": "1"})
+    assert answer.result(10)["items"] == []
+
+
+@pytest.mark.parametrize(
+    "selected",
+    [span(0, 0, 2, 5), span(2, 0, 2, 3), span(0, 4, 0, 5)],
+    ids=["two lines", "before", "elsewhere"],
+)
+def test_a_selected_completion_that_is_not_at_the_cursor_is_not_extended(client: Client, selected):
+    client.initialize()
+    client.open(URI, "foo.bar(1)\ngo()\nfoo.b\n")
+    params = inline(URI, 2, 5)
+    params["context"]["selectedCompletionInfo"] = {"range": selected, "text": "bar"}
+    assert client.call("textDocument/inlineCompletion", params)["items"] == []
+
+
+@pytest.mark.parametrize(("manual_only", "n_items"), [(True, 0), (False, 1)])
+def test_completion_while_a_word_is_typed_is_not_asked_for(start: Start, manual_only: bool, n_items: int):
+    """Editors send «invoked» for it, as for the key that asks for completions."""
+    client = start("--model", "fake")
+    client.initialize({}, {"manualOnly": manual_only})
+    client.open(URI, "foo(1)\ngo()\n\n")
+    client.change(URI, 2, {"range": span(2, 0, 2, 0), "text": "fo"})
+    params = {"textDocument": {"uri": URI}, "position": position(2, 2), "context": {"triggerKind": 1}}
+    assert len(client.call("textDocument/completion", params)["items"]) == n_items
+    time.sleep(1.1)  # nobody is typing any more
+    assert len(client.call("textDocument/completion", params)["items"]) == 1
+
+
 def test_a_selected_completion_is_extended(client: Client):
     client.initialize()
     client.open(URI, "foo.bar(1)\ngo()\nfoo.b\n")

@@ -1,6 +1,7 @@
 """From the start of the process to its exit code, junk in between, and what is loaded when."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -68,6 +69,34 @@ def test_a_client_that_vanishes_ends_the_server(client: Client):
     assert client.process.stdin is not None
     client.process.stdin.close()
     assert client.process.wait(20) == 1
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such signal")
+def test_ctrl_c_ends_the_server(client: Client):
+    client.initialize()
+    client.process.send_signal(signal.SIGINT)
+    assert client.process.wait(10) == 130
+
+
+@pytest.mark.parametrize("was_there", [True, False])
+def test_the_server_ends_with_the_process_of_its_editor(client: Client, was_there: bool):
+    """With one that it could see: a process outside its container it cannot."""
+    editor = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    assert editor.stdin is not None
+    if not was_there:
+        editor.stdin.close()
+        editor.wait()
+    client.call("initialize", {"processId": editor.pid, "rootUri": None, "capabilities": INLINE})
+    client.notify("initialized", {})
+    client.wait_for_state("ready")
+    if was_there:
+        assert client.process.poll() is None
+        editor.stdin.close()
+        editor.wait()
+        assert client.process.wait(15) == 1
+    else:
+        with pytest.raises(subprocess.TimeoutExpired):
+            client.process.wait(4)
 
 
 def test_exit_does_not_wait_for_a_running_fill(start: Start):

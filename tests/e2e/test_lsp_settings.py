@@ -188,3 +188,39 @@ def test_several_roots_have_their_own_settings(start: Start, tmp_path: Path):
     removed = [{"uri": (tmp_path / "off").as_uri(), "name": "off"}]
     client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": removed}})
     assert [inserted(client, uri) for uri in uris.values()] == [["o(1)"], ["o(1)"], []]
+
+
+def test_completion_that_only_the_pulled_settings_ask_for_is_registered(start: Start):
+    client = start("--model", "fake")
+    client.handlers["workspace/configuration"] = lambda params: [
+        {"completion": "always"} for _ in params["items"]
+    ]
+    capabilities = {
+        **PULLS,
+        "textDocument": {"inlineCompletion": {}, "completion": {"dynamicRegistration": True}},
+    }
+    assert "completionProvider" not in client.initialize(capabilities)["capabilities"]
+    client.open(URI, COPIED)
+    registered = [
+        each["method"]
+        for method, params in client.requests
+        if method == "client/registerCapability"
+        for each in params["registrations"]
+    ]
+    assert "textDocument/completion" in registered
+    params = {"textDocument": {"uri": URI}, "position": position(2, 2)}
+    assert len(client.call("textDocument/completion", params)["items"]) == 1
+
+
+def test_a_renamed_folder_keeps_its_settings(start: Start, tmp_path: Path):
+    (tmp_path / "unmask.toml").write_text("enabled = false\n")
+    client = start("--model", "fake")
+    client.initialize(folders=[tmp_path], ready=False)
+    folder = {"uri": tmp_path.as_uri(), "name": "old"}
+    event = {"removed": [folder], "added": [{**folder, "name": "new"}]}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
+    uri = (tmp_path / "a.py").as_uri()
+    client.open(uri, COPIED)
+    assert inserted(client, uri) == []
+    # Without the folder the engine would be loaded for files outside all folders.
+    assert client.call("workspace/executeCommand", {"command": "unmask.status"})["state"] != "ready"

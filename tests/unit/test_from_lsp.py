@@ -96,6 +96,13 @@ def test_windows_uris_are_one_path_however_they_are_escaped(uri):
 def test_other_uris():
     assert from_lsp.path_key("file:///home/%C3%A9/a%23b.py") == "/home/é/a#b.py"
     assert from_lsp.path_key("untitled:Untitled-1") == "Untitled-1"
+    assert from_lsp.path_key("git:/w/key.pem?%7B%22ref%22%7D") == "/w/key.pem"
+    assert from_lsp.path_key("vscode-notebook-cell:/w/my.env#W0") == "/w/my.env"
+
+
+@pytest.mark.parametrize("uri", ["file:///w/a%20b.py", "file:///w/100%25.py", "untitled:Untitled-1"])
+def test_a_document_has_one_path_by_its_uri_and_by_its_key(uri: str) -> None:
+    assert from_lsp.path_of(from_lsp.document_key(uri)) == from_lsp.path_key(uri)
     assert from_lsp.directory("vscode-remote://host/x") is None
 
 
