@@ -59,6 +59,7 @@ async def suggest(
         on_frame: told each step, on the worker thread.
     """
     key = snapshot.key
+    session.effort.requests += 1
     ticket = session.newest_request(key)
     why = session.silent_because(snapshot)
     if why is None and automatic:

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from engine.tasks.follow_up import Implied, Place
 
 
+MAX_TYPED_CHARS = 60_000
+"""Longer texts are not parsed and compared at every key; who asks for what a change implies gets it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ghost:
     """Ghost text: the suggestion, and what of the line it replaces."""
@@ -68,7 +72,9 @@ async def ghost(
         automatic: asked for by typing, not by the user.
         is_current: whether the document is still the one of the snapshot.
     """
-    if session.silent_because(snapshot) is not None or (automatic and snapshot.settings.manual_only):
+    if session.silent_because(snapshot) is not None:
+        return None
+    if automatic and (snapshot.settings.manual_only or len(snapshot.text) > MAX_TYPED_CHARS):
         return None
     found = await implied(session, snapshot)
     places = [place for one in found.follow_ups for place in one.places] if found else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -62,6 +63,8 @@ class RelatedFiles:
         self._opened: OrderedDict[Path, tuple[str, tuple[Entry, ...]]] = OrderedDict()
         self._ignored: dict[Path, Ignored] = {}
         self._watched: frozenset[Path] = frozenset()
+        self._lock = threading.Lock()
+        self._n_forgotten = 0
 
     def of(self, path: PurePosixPath, text: str, language: str, around: Around) -> tuple[Related, ...]:
         """What other files offer to one.
@@ -76,8 +79,9 @@ class RelatedFiles:
             text, path, language, lambda place: self._outline(place, around), tuple(around.recent)
         )
         if self._watch is not None:
-            ignore_files = (ignored.files() for ignored in self._ignored.values())
-            files = frozenset(self._on_disk).union(*ignore_files)
+            with self._lock:
+                ignore_files = [ignored.files() for ignored in self._ignored.values()]
+                files = frozenset(self._on_disk).union(*ignore_files)
             if files != self._watched:
                 self._watched = files
                 self._watch(files)
@@ -85,10 +89,12 @@ class RelatedFiles:
 
     def forget(self, names: frozenset[str]) -> None:
         """Files of these names have changed on the disk. On any thread."""
-        if GIT_IGNORE in names or "exclude" in names or "ignore" in names:
-            self._ignored = {}
-        for path in [path for path in list(self._on_disk) if path.name in names]:
-            self._on_disk.pop(path, None)
+        with self._lock:
+            self._n_forgotten += 1
+            if GIT_IGNORE in names or "exclude" in names or "ignore" in names:
+                self._ignored = {}
+            for path in [path for path in self._on_disk if path.name in names]:
+                del self._on_disk[path]
 
     def _outline(self, place: PurePosixPath, around: Around) -> tuple[Entry, ...] | None:
         if analysis.is_secret(str(place)) or around.excludes(place) or not analysis.is_parsed(str(place)):
@@ -98,21 +104,25 @@ class RelatedFiles:
             return (
                 None if self._is_ignored(place, around.root) else self._of_open(file, *around.opened[place])
             )
-        if file in self._on_disk:
-            self._on_disk.move_to_end(file)
-            return self._on_disk[file]
+        with self._lock:
+            n_forgotten = self._n_forgotten
+            if file in self._on_disk:
+                self._on_disk.move_to_end(file)
+                return self._on_disk[file]
         if not os.path.isfile(file) or self._is_ignored(place, around.root):  # noqa: PTH113 - never raises
             return None  # not remembered: it may come into being
         entries = self._read(file, around.root)
-        self._on_disk[file] = entries
-        while len(self._on_disk) > MAX_REMEMBERED:
-            self._on_disk.popitem(last=False)
+        with self._lock:
+            if n_forgotten == self._n_forgotten:  # else it may have changed while it was read
+                self._on_disk[file] = entries
+            while len(self._on_disk) > MAX_REMEMBERED:
+                self._on_disk.popitem(last=False)
         return entries
 
     def _is_ignored(self, place: PurePosixPath, root: Path) -> bool:
-        if root not in self._ignored:
-            self._ignored[root] = Ignored(root)
-        return self._ignored[root](place)
+        with self._lock:
+            ignored = self._ignored.setdefault(root, Ignored(root))
+        return ignored(place)
 
     def _of_open(self, file: Path, text: str, language: str) -> tuple[Entry, ...]:
         known = self._opened.get(file)

@@ -288,7 +288,6 @@ class Session:
 
     def newest_request(self, key: str) -> int:
         """Note a request for a suggestion: older ones of the document are answered empty."""
-        self.effort.requests += 1
         self.scheduler.supersede(key)
         self._newest[key] = self._newest.get(key, 0) + 1
         return self._newest[key]

@@ -122,3 +122,21 @@ def test_the_command_and_a_document_that_did_not_change(start: Start):
     command = {"command": "unmask.edit", "arguments": [{"uri": URI, "kind": "follow"}]}
     with pytest.raises(RpcError, match="implies nothing elsewhere"):
         client.call("workspace/executeCommand", command)
+
+
+def test_in_a_long_file_what_a_change_implies_comes_when_it_is_asked_for(start: Start):
+    client = start("--model", "fake")
+    client.initialize(RESOLVES)
+    client.open(URI, f"def foo(a):\n    return a\n\n\nfoo(1)\nfoo(2)\n{'#' * 60_000}\n")
+    client.change(URI, 2, {"range": span(0, 4, 0, 7), "text": "foo_bar"})
+    assert all(item["insertText"] != "_bar" for item in client.ghost(URI, 4, 3))
+    assert [item["insertText"] for item in client.ghost(URI, 4, 3, automatic=False)] == ["_bar"]
+    assert len(following(client)) == 1
+
+
+def test_one_request_for_ghost_text_counts_once(client: Client):
+    client.initialize()
+    client.open(URI, NAMED)
+    client.ghost(URI, 1, 4)
+    work = client.call("workspace/executeCommand", {"command": "unmask.status"})["work"]
+    assert (work["requests"], work["computed"]) == (1, 1)

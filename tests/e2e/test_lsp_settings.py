@@ -208,7 +208,7 @@ def test_completion_that_only_the_pulled_settings_ask_for_is_registered(start: S
         for each in params["registrations"]
     ]
     assert "textDocument/completion" in registered
-    params = {"textDocument": {"uri": URI}, "position": position(2, 2)}
+    params = {"textDocument": {"uri": URI}, "position": {"line": 2, "character": 2}}
     assert len(client.call("textDocument/completion", params)["items"]) == 1
 
 

@@ -14,8 +14,9 @@ from engine.fake import FakeDenoiser
 from engine.imported import Import, imports_of, places_of
 from engine.languages import by_id, by_path
 from engine.layout import lay_out
-from engine.outline import outline
+from engine.outline import Entry, outline
 from engine.types import Related
+from lsp_server import analysis
 from lsp_server.ignored import Ignored
 from lsp_server.related import Around, RelatedFiles
 
@@ -234,6 +235,25 @@ def test_files_that_change_are_read_again_and_open_ones_are_the_editors(tmp_path
     opened = {PurePosixPath("a.py"): ("def f(x): ...\n", "python")}
     assert said(Around(tmp_path, lambda _: False, opened)) == (Related("a.py", ("def f(x):",)),)
     assert len(watched) == 1
+
+
+def test_what_changes_while_it_is_read_is_not_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, a_py="def f(): ...\n")
+    files = RelatedFiles()
+    outline_of = analysis.outline
+
+    def changed_meanwhile(text: str, language: str) -> tuple[Entry, ...]:
+        if "def f" in text:
+            write(tmp_path, a_py="def g(): ...\n")
+            files.forget(frozenset({"a.py"}))
+        return outline_of(text, language)
+
+    monkeypatch.setattr(analysis, "outline", changed_meanwhile)
+    around = Around(tmp_path, lambda _: False)
+    told = [files.of(PurePosixPath("m.py"), "from a import f, g\n", "python", around) for _ in range(2)]
+    assert told[1] == (Related("a.py", ("def g():",)),)
 
 
 IGNORES = {
