@@ -57,7 +57,7 @@ def place(text: str, at_char: int, language: str) -> Place:
 
 
 def holes(text: str, language: str) -> tuple[Span, ...]:
-    """The ``<hole>`` markers of a text, or else its placeholders (``...``, ``pass``), in order."""
+    """The ``<hole>`` markers of a text, or else its placeholders (``...``, ``pass  # TODO``), in order."""
     from engine import languages, regions
 
     marked = tuple(regions.hole_spans(text, HOLE)) if HOLE in text else ()

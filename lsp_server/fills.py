@@ -1,6 +1,7 @@
-"""A snapshot and a place in it → new text, by way of the worker: the three kinds of fill the server offers.
+"""A snapshot and a place in it → new text, by way of the worker: the three kinds of fill the server makes.
 
 ``suggest`` is what typing asks for: one hole, newest wins, nothing rather than something doubtful.
+``prepare`` computes what typing may ask for next, while nobody waits.
 ``fill`` is what a person asks for: all holes jointly, to the end, or an error that says why.
 Knows nothing of LSP; text goes to the engine with LF line ends and comes back with the document's own.
 """

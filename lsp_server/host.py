@@ -58,7 +58,7 @@ class Status:
     failure: str | None = None
 
 
-class Filler(Protocol):
+class Answering(Protocol):
     """What the server asks of an engine."""
 
     @property
@@ -96,14 +96,14 @@ class Opener(Protocol):
 
     def __call__(
         self, config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
-    ) -> Filler:
+    ) -> Answering:
         """Open an engine; raises ``UnmaskError`` where that cannot be done."""
         ...
 
 
 def open_real(
     config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
-) -> Filler:
+) -> Answering:
     """Open the engine a configuration names; imports it when called.
 
     Raises:
@@ -128,13 +128,13 @@ class EngineHost:
         self._scheduler = scheduler
         self._on_status = on_status
         self._lock = threading.Lock()
-        self._engine: Filler | None = None
+        self._engine: Answering | None = None
         self._loading: CancelToken | None = None
         self._loader: threading.Thread | None = None
         self.status = Status("off", "No model is loaded.")
 
     @property
-    def engine(self) -> Filler | None:
+    def engine(self) -> Answering | None:
         """The engine in use. To be used by the worker thread only."""
         return self._engine
 
@@ -200,7 +200,7 @@ class EngineHost:
             info = engine.info
             self._tell(Status("ready", f"{info.name} on {info.provider}.", info.name))
 
-    def _take(self, engine: Filler | None) -> None:
+    def _take(self, engine: Answering | None) -> None:
         old, self._engine = self._engine, engine
         if old is not None:
             # The worker has left the old engine when it comes to this job; work after it takes the new one.
