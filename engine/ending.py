@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import time
 
+from engine.brackets import unmatched
 from engine.faults import errors_of
 from engine.languages import Language
 from engine.syntax import error_count
@@ -18,7 +19,10 @@ ANEW_CHARS = 28
 """So much of the suffix, word for word, is no accident (chosen on 180 HumanEval infills, results log)."""
 
 MIN_REST_CHARS = 12
-"""The same of a suffix that is no longer, where it is written anew as a whole."""
+"""A suffix shorter than that is looked for as a whole, if it has at least this many characters."""
+
+NEAR_CHARS = 20_000
+"""Brackets are counted in no more of the text before a hole."""
 
 _BLANK_LINES = re.compile(r"\A(?:[ \t]*\r?\n)+")
 
@@ -59,7 +63,7 @@ def cut_at_end(
         return fill
     at = begins_anew(fill, suffix)
     if at is None:
-        at = _whole_suffix_at(fill, suffix)
+        at = _whole_suffix_at(prefix, fill, suffix, language)
     if at is not None:
         return fill[:at]
     if whole and errors_of(prefix + fill + suffix, language) <= errors_of(prefix + suffix, language):
@@ -67,10 +71,23 @@ def cut_at_end(
     return fill[: _best_place(prefix, fill, suffix, language, last=early)]
 
 
-def _whole_suffix_at(fill: str, suffix: str) -> int | None:
-    """Where a fill goes on with all of a short suffix and nothing else, white space aside."""
+def _whole_suffix_at(prefix: str, fill: str, suffix: str, language: Language) -> int | None:
+    """Where a fill goes on with all of a short suffix and nothing else, white space aside.
+
+    None as well where the text would be more broken if it were cut there: a last bracket may be its own.
+    """
     written, rest = fill.rstrip(), suffix.rstrip()
-    return len(written) - len(rest) if written.endswith(rest) and len(rest) < len(written) else None
+    at = len(written) - len(rest)
+    if at <= 0 or not written.endswith(rest):
+        return None
+    without, whole = (_brokenness(prefix, kept, suffix, language) for kept in (fill[:at], fill))
+    return at if without <= whole else None
+
+
+def _brokenness(prefix: str, fill: str, suffix: str, language: Language) -> tuple[int, int]:
+    """How broken a text is, less being better: errors, then brackets near the hole without a partner."""
+    near = prefix[-NEAR_CHARS:] + fill + suffix
+    return errors_of(prefix + fill + suffix, language), unmatched(near, language).count
 
 
 def _best_place(prefix: str, fill: str, suffix: str, language: Language, *, last: bool) -> int:

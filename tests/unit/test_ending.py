@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from engine import languages
 from engine.ending import begins_anew, cut_at_end
+from engine.faults import errors_of
 
 PYTHON = languages.by_id("python")
 DEF = "def f(a, b):\n"
@@ -46,6 +47,28 @@ def test_an_end_of_the_models_own_stands_if_nothing_is_wrong_with_it() -> None:
 def test_little_that_agrees_is_no_new_beginning() -> None:
     assert begins_anew("    x = 1\n    }\n", "    }\n") is None
     assert begins_anew("return x\n", "return x + y + z + 1234567890\n") is None
+
+
+@pytest.mark.parametrize(
+    ("language", "prefix", "fill", "suffix"),
+    [
+        ("python", "print(", "foo(x)", ")\n"),
+        ("python", "a = [\n", "    [1],\n    [2]", "]\n"),
+        ("cpp", "namespace n {\n", "void f() {\n  g();\n}", "\n}\n"),
+        ("javascript", "return (", "f(a)", ")"),
+        ("plaintext", "(", "see f(a)", ")\n"),
+    ],
+)
+def test_a_fill_keeps_the_bracket_that_it_opened(language: str, prefix: str, fill: str, suffix: str) -> None:
+    assert cut_at_end(prefix, fill, suffix, languages.by_id(language), whole=True) == fill
+
+
+@given(
+    st.text("ab(\n)", max_size=8), st.text("ab(\n)", max_size=8), st.text("b)\n", max_size=4), st.booleans()
+)
+def test_a_cut_never_makes_the_text_parse_worse(prefix: str, fill: str, suffix: str, whole: bool) -> None:
+    kept = cut(prefix, fill, suffix, whole=whole)
+    assert errors_of(prefix + kept + suffix, PYTHON) <= errors_of(prefix + fill + suffix, PYTHON)
 
 
 @given(
