@@ -83,8 +83,6 @@ _BOUND: dict[str, frozenset[str] | None] = {
     "case_pattern": None,
     "splat_pattern": None,
     "keyword_pattern": None,
-    "type_parameter": None,
-    "type_alias_statement": frozenset({"left"}),
     # JavaScript and TypeScript
     "variable_declarator": frozenset({"name"}),
     "function_declaration": frozenset({"name"}),
@@ -106,17 +104,24 @@ _BOUND: dict[str, frozenset[str] | None] = {
     "import_clause": None,
     "import_specifier": None,
     "namespace_import": None,
+    "namespace_export": None,
+    "import_require_clause": None,
     "export_specifier": None,
     "catch_clause": frozenset({"parameter"}),
     "assignment_expression": frozenset({"left"}),
     "for_in_statement": frozenset({"left"}),
     "labeled_statement": None,
     "internal_module": frozenset({"name"}),
+    "index_signature": frozenset({"name"}),
+    "jsx_namespace_name": None,
 }
 # What a target may be made of.
 _NESTED = frozenset(
     {"pattern_list", "tuple_pattern", "list_pattern", "tuple", "list", "parenthesized_expression"}
 )
+_JSX_TAGS = frozenset({"jsx_opening_element", "jsx_closing_element", "jsx_self_closing_element"})
+# What the name of a Python type may be wrapped in.
+_TYPES = frozenset({"type", "splat_type", "constrained_type", "generic_type", "type_parameter"})
 _TAKES_ALL = re.compile(r"^\s*from\s+\S+\s+import\s+\*|\bexec\(", re.MULTILINE)
 
 
@@ -124,7 +129,8 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
     """The names that a text reads and that nothing in it defines.
 
     Returns:
-        none where the language is not known this way, or an import of everything may define any name.
+        none where names of the language are not looked up, and where the text imports everything of a module
+        or executes code that is made as it runs: either may define any name.
     """
     own = _OWN.get(language.id)
     syntax = parse(text, language) if own is not None else None
@@ -138,11 +144,11 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
 
 
 def introduced(old: str, new: str, language: Language) -> list[str]:
-    """The names that a new text reads and nothing in it defines, of which that is not so in the old one.
+    """The names that a new text reads though nothing in it defines them, and the old one does not.
 
     Returns:
-        in alphabetical order; none where the new text does not parse. Where the old one does not, or imports
-        everything of a module, every word of it is taken for a known name.
+        in alphabetical order; none where the new text does not parse. Where the old text does not parse, or
+        imports everything of a module, every word of it is taken for a known name.
     """
     unknown = unresolved(new, language)
     if not unknown or has_error(new, language):
@@ -169,9 +175,27 @@ def _is_bound(node: Node) -> bool:
         return True
     while parent.type in _NESTED and parent.parent is not None:
         node, parent = parent, parent.parent
+    if parent.type in _TYPES:
+        return _is_new_type(node, parent)
+    if parent.type in _JSX_TAGS and (node.text or b"")[:1].islower():  # a tag of HTML
+        return True
     if parent.type == "as_pattern":  # the name that a pattern of `case` is given
         return parent.named_children[-1] == node
     if parent.type not in _BOUND:
         return False
     fields = _BOUND[parent.type]
     return fields is None or any(parent.child_by_field_name(field) == node for field in fields)
+
+
+def _is_new_type(node: Node, parent: Node) -> bool:
+    """Whether a Python type is a type parameter where it is declared, or the new name of an alias."""
+    above: Node | None = parent
+    while above is not None and above.type in _TYPES:
+        if above.type == "constrained_type" and above.named_children[0] != node:
+            return False
+        node, above = above, above.parent
+    if above is None:
+        return False
+    if above.type == "type_alias_statement":
+        return above.child_by_field_name("left") == node
+    return node.type == "type_parameter"

@@ -52,6 +52,26 @@ def test_what_nothing_binds_is_named(text: str, unknown: set[str]) -> None:
     assert unresolved(text, PYTHON) == unknown
 
 
+@pytest.mark.parametrize(
+    ("language", "text", "unknown"),
+    [
+        ("javascript", "const a = <ul><li key={b}>x</li><my-el/><svg:path/></ul>;\n", {"b"}),
+        ("typescriptreact", "const a = <div><Foo/><br/></div>;\n", {"Foo"}),
+        ("python", "def f[T: int, *Ts, **P](a: T) -> list[T]: return a\n", set()),
+        ("python", "def f[T: Limit](a: T) -> list[U]: return a\n", {"Limit", "U"}),
+        ("python", "class A[U]: x: U\n", set()),
+        ("python", "type X[V] = list[V]\ntype Y = dict[X, Z]\n", {"Z"}),
+        ("javascript", 'export * as q from "m";\n', set()),
+        ("typescript", "type A = { [key: string]: number };\n", set()),
+        ("typescript", 'import fs = require("fs");\nfs.stat(a);\n', {"a"}),
+    ],
+)
+def test_what_looks_like_a_name_but_binds_one_or_is_a_tag(
+    language: str, text: str, unknown: set[str]
+) -> None:
+    assert unresolved(text, languages.by_id(language)) == unknown
+
+
 def test_other_languages_have_no_unknown_names() -> None:
     assert unresolved("print(x)", languages.by_id("go")) == frozenset()
 
