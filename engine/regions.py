@@ -11,13 +11,14 @@ from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from functools import cached_property
 from itertools import accumulate
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from engine.brackets import ends_in_string, pieces, unmatched
 from engine.languages import BlockStyle, Language
-from engine.syntax import Syntax, error_count, has_error, parse
+from engine.syntax import Syntax, parse
 from engine.text import LineIndex, indent_of, split_lines
 from engine.types import Span
 
@@ -25,12 +26,10 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 __all__ = [
+    "DefinitionAround",
     "Shape",
     "cut",
-    "end_of_definition",
     "end_of_statement",
-    "error_count",
-    "has_error",
     "hole_spans",
     "is_secret_path",
     "join",
@@ -194,27 +193,63 @@ def end_of_statement(prefix: str, fill: str, language: Language) -> str:
     return kept if prefix[-1:] in ("", "\n", "\r") else kept.rstrip("\r\n")
 
 
-def end_of_definition(prefix: str, fill: str, suffix: str, language: Language) -> str:
-    """The beginning of ``fill`` that ends where the definition around the hole does; else all of it.
+class DefinitionAround:
+    """The definition around a hole, and where fills of the hole leave it; looked at once for all fills.
 
-    Braces: through the line that closes one brace more than the suffix leaves to be closed. Indentation: up
-    to the first line that is no further in than the header of the definition that the fill's first line is
-    in. Cut at a line end, without the blank lines before it.
+    Args:
+        prefix: the text before the hole.
+        suffix: the text behind it.
+        language: of both.
     """
-    lines = split_lines(fill)
-    if len(lines) < 2 or language.block is BlockStyle.NONE:
-        return fill
-    n_kept = len(lines)
-    if language.block is BlockStyle.BRACE:
-        n_open = sum(bracket == "{" for bracket, _ in unmatched(prefix, language).openers)
-        n_closed = sum(bracket == "}" for bracket, _ in unmatched(suffix, language).closers)
-        n_kept = _lines_to_brace(lines, language, max(n_open - n_closed, 0) if suffix.strip() else 0)
-    elif language.block is BlockStyle.COLON:
-        n_kept = _lines_to_outer(prefix, lines, language)
-    if n_kept == len(lines):
-        return fill
-    kept = "".join(lines[:n_kept])
-    return kept.rstrip() + kept[len(kept.rstrip()) :][:1].replace("\r", "\r\n")
+
+    def __init__(self, prefix: str, suffix: str, language: Language) -> None:
+        self._prefix, self._suffix, self._language = prefix, suffix, language
+
+    def kept(self, fill: str) -> str:
+        """The beginning of a fill that ends where the definition does; else all of it.
+
+        Braces: through the line that closes one brace more than the suffix leaves to be closed. Indentation:
+        up to the first line that is no further in than the header of the definition that the fill's first
+        line is in. Cut at a line end, without the blank lines before it.
+        """
+        lines = split_lines(fill)
+        n_kept = len(lines)
+        if len(lines) < 2:
+            return fill
+        if self._language.block is BlockStyle.BRACE:
+            n_kept = _lines_to_brace(lines, self._language, self._n_open)
+        elif self._language.block is BlockStyle.COLON:
+            n_kept = self._lines_to_outer(lines)
+        if n_kept == len(lines):
+            return fill
+        kept = "".join(lines[:n_kept])
+        return kept.rstrip() + kept[len(kept.rstrip()) :][:1].replace("\r", "\r\n")
+
+    def _lines_to_outer(self, lines: Sequence[str]) -> int:
+        """How many lines there are before the first one outside the definition that they begin in."""
+        hole_line, _ = _line_around(self._prefix, len(self._prefix))
+        whole = (hole_line + lines[0]).strip()
+        first = hole_line + lines[0] if whole else next(filter(str.strip, lines), "")
+        header = next((indent for indent in self._header_indents if indent < indent_of(first)), None)
+        if header is None:
+            return len(lines)
+        rows = _rows_of_code(hole_line, lines, self._language)
+        return next((row for row in rows if indent_of(lines[row]) <= header), len(lines))
+
+    @cached_property
+    def _n_open(self) -> int:
+        """How many braces before the hole the suffix does not close, none where there is no suffix."""
+        if not self._suffix.strip():
+            return 0
+        n_open = sum(bracket == "{" for bracket, _ in unmatched(self._prefix, self._language).openers)
+        n_closed = sum(bracket == "}" for bracket, _ in unmatched(self._suffix, self._language).closers)
+        return max(n_open - n_closed, 0)
+
+    @cached_property
+    def _header_indents(self) -> list[int]:
+        """How far the definitions of the lines above are indented, nearest first."""
+        above = self._prefix[: len(self._prefix) - len(_line_around(self._prefix, len(self._prefix))[0])]
+        return [indent_of(line) for line in reversed(above.splitlines()) if _DEFINITION.match(line)]
 
 
 def is_secret_path(path: str | PurePath) -> bool:
@@ -417,25 +452,6 @@ def _lines_to_brace(lines: Sequence[str], language: Language, n_more: int = 0) -
             row += 1
         depth += (kind == "{") - (kind == "}")
     return row + 1 if depth < 0 else len(lines)
-
-
-def _lines_to_outer(prefix: str, lines: Sequence[str], language: Language) -> int:
-    """How many lines there are before the first one outside the definition that they begin in."""
-    hole_line, _ = _line_around(prefix, len(prefix))
-    first = hole_line + lines[0] if (hole_line + lines[0]).strip() else next(filter(str.strip, lines), "")
-    indent = indent_of(first)
-    header = next(
-        (
-            indent_of(line)
-            for line in reversed(prefix[: len(prefix) - len(hole_line)].splitlines())
-            if _DEFINITION.match(line) and indent_of(line) < indent
-        ),
-        None,
-    )
-    if header is None:
-        return len(lines)
-    rows = _rows_of_code(hole_line, lines, language)
-    return next((row for row in rows if indent_of(lines[row]) <= header), len(lines))
 
 
 def _lines_to_dedent(prefix: str, lines: Sequence[str], language: Language) -> int:

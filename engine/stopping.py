@@ -5,7 +5,7 @@ from __future__ import annotations
 from engine.denoise import StopRule
 from engine.ending import begins_anew
 from engine.languages import Language
-from engine.regions import end_of_definition, end_of_statement
+from engine.regions import DefinitionAround, end_of_statement
 from engine.types import FillRequest
 
 
@@ -23,6 +23,7 @@ def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str,
     if request.single_line:
         return lambda text: _line_end(text, len(piece), skip_blank=whole_line, keep_newline=whole_line)
     prose = language.grammar is None
+    around = DefinitionAround(prefix, suffix, language)
 
     def stop(text: str) -> int | None:
         fill = text[len(piece) :]
@@ -33,7 +34,7 @@ def stop_rule(request: FillRequest, language: Language, prefix: str, piece: str,
         fence = -1 if prose else fill.find("\n```")
         if fence >= 0:  # the model has begun to talk about the code
             return len(piece) + fence + 1
-        kept = end_of_definition(prefix, fill, suffix, language)
+        kept = around.kept(fill)
         if request.within_block:
             kept = min(kept, end_of_statement(prefix, fill, language), key=len)
         if len(kept.rstrip()) < len(fill.rstrip()):  # without the blank lines after the block

@@ -24,7 +24,8 @@ from engine.accept import (
     tidy,
 )
 from engine.languages import LANGUAGES, PLAINTEXT, Language, by_id, by_path
-from engine.regions import error_count, landmarks, shape_at
+from engine.regions import landmarks, shape_at
+from engine.syntax import error_count
 from engine.text import split_lines
 
 PYTHON = [Path(module.__file__) for module in (csv, heapq, textwrap)]

@@ -15,8 +15,6 @@ from engine.regions import (
     Shape,
     cut,
     end_of_statement,
-    error_count,
-    has_error,
     hole_spans,
     is_secret_path,
     join,
@@ -24,6 +22,7 @@ from engine.regions import (
     placeholder_spans,
     shape_at,
 )
+from engine.syntax import error_count, has_error
 from engine.types import Span
 
 SAMPLES = sorted((Path(__file__).parents[1] / "cases" / "code").iterdir())

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import languages
+from engine import brackets, languages, regions
+from engine.brackets import Unmatched
+from engine.languages import Language
 from engine.stopping import stop_rule
 from engine.types import FillRequest
 
@@ -70,6 +72,20 @@ def test_braces_end_where_the_suffix_has_none_left_to_close() -> None:
     rule = stop_rule(FillRequest((prefix, None, suffix)), JAVASCRIPT, prefix, "", suffix)
     at = rule(text)
     assert at is not None and text[:at] == "    b();\n  }\n  c();\n}\n"
+
+
+def test_what_is_around_the_hole_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[str] = []
+
+    def unmatched(code: str, language: Language) -> Unmatched:
+        read.append(code)
+        return brackets.unmatched(code, language)
+
+    monkeypatch.setattr(regions, "unmatched", unmatched)
+    prefix, suffix = "function f() {\n", "\n}\n"
+    rule = stop_rule(FillRequest((prefix, None, suffix)), JAVASCRIPT, prefix, "", suffix)
+    assert [rule("  a();\n" * n) for n in range(1, 9)] == [None] * 8
+    assert read == [prefix, suffix]
 
 
 def test_talk_about_the_code_is_no_part_of_it() -> None:
