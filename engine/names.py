@@ -169,9 +169,7 @@ def _identifiers(root: Node) -> Iterator[Node]:
 def _is_bound(node: Node) -> bool:
     """Whether a name is bound where it stands, or is no name that a scope has to know."""
     parent = node.parent
-    if node.type != "identifier":
-        return True
-    if parent is None or parent.type == "ERROR":
+    if node.type != "identifier" or parent is None or parent.type == "ERROR":
         return True
     while parent.type in _NESTED and parent.parent is not None:
         node, parent = parent, parent.parent
