@@ -155,8 +155,7 @@ def _landmark_text(
     for span in reversed(landmarks()):
         text = prefix[span.start_char : span.end_char]
         text = text if text.endswith("\n") else text + "\n"
-        cost = len(codec.encode(text[: budget * MAX_CHARS_PER_TOKEN]))
-        if cost <= budget:
+        if len(text) <= budget * MAX_CHARS_PER_TOKEN and (cost := len(codec.encode(text))) <= budget:
             budget -= cost
             chosen.append((span.start_char, text))
     return sorted(chosen)

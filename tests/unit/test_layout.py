@@ -5,6 +5,8 @@ from __future__ import annotations
 import itertools
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine.canvas import MASKED
 from engine.denoiser import PlainTokens, SpecialTokens
@@ -73,6 +75,17 @@ def test_landmarks_that_fell_out_come_first() -> None:
     spans = [Span(0, 10), Span(head.index("class"), len(head))]
     prefix, _ = parts(layout(head + lines(300) + "x", "", landmarks=spans))
     assert prefix.startswith("import os\nclass Account:\nline_")
+
+
+@given(
+    st.integers(11, 200), st.lists(st.integers(0, 60), min_size=1, max_size=30), st.text("ab\n", max_size=80)
+)
+def test_the_budget_is_kept_whatever_the_landmarks(budget: int, lengths: list[int], suffix: str) -> None:
+    text, spans = "", []
+    for length in lengths:
+        spans.append(Span(len(text), len(text) + length + 1))
+        text += "x" * length + "\n"
+    assert len(layout(text, suffix, budget, spans).context) <= budget
 
 
 def test_landmarks_inside_the_window_are_not_repeated() -> None:
