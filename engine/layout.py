@@ -2,8 +2,8 @@
 
 The canvas follows the prefix directly, so typing only ever appends to the context and everything
 before it stays cached. Models without infilling markers have the text as it stands, with the canvas in its
-place, or the prefix alone. Where the file does not fit, the window starts at a line that stays the same
-while the user types, preceded by the landmarks (imports, enclosing signatures) that fell out of it.
+place, or the prefix alone. Where the file does not fit, the window starts at a place that stays the same
+while the user types, preceded by the landmarks (imports, enclosing signatures) that stand before it.
 Knows nothing of models; which lines are landmarks is asked of the caller.
 """
 
@@ -21,8 +21,11 @@ SUFFIX_SHARE = 0.25
 LANDMARK_SHARE = 0.25
 MAX_RELATED_SHARE = 0.5
 TOKENS_PER_ANCHOR_LINE = 64
-"""A window starts at a line whose number is a multiple of the budget over this (16 for 1,024 tokens), or the
-cache would be lost at every line."""
+"""A window starts at a line whose number is a multiple of the budget divided by this (16 for 1,024 tokens);
+if it could start at any line, each new line would move it, and the cache would be lost."""
+COLUMNS = 8
+"""Where that would leave less than half of the window, it starts at a character whose number is a multiple of
+the budget divided by this."""
 MAX_CHARS_PER_TOKEN = 12
 """No more characters than this per token of budget are looked at, however long the file."""
 
@@ -131,19 +134,19 @@ def _prefix_ids(
 
 
 def _anchor_char(prefix: str, codec: TokenCodec, budget: int, anchor_lines: int) -> int:
-    """Where the window near the hole starts: a steady line, or a steady column of an endless line."""
+    """Where the window near the hole starts: a steady line, or a steady column where lines are too long."""
     floor = max(0, len(prefix) - budget * MAX_CHARS_PER_TOKEN)
-    tail = prefix[floor:]
-    offsets = codec.start_chars(tail)
-    earliest = floor + (offsets[-budget] if len(offsets) > budget else 0)
+    offsets = codec.start_chars(prefix[floor:])
+    n_fit = min(len(offsets), budget)
+    earliest, latest = floor + offsets[-n_fit], floor + offsets[-(n_fit // 2)]
     line_number = prefix.count("\n", 0, earliest)
     start = prefix.find("\n", earliest) + 1
-    while 0 < start < len(prefix):
+    while 0 < start <= latest:
         line_number += 1
         if line_number % anchor_lines == 0:
             return start
         start = prefix.find("\n", start) + 1
-    step = budget  # no steady line within reach: a multiple of this many characters
+    step = max(budget // COLUMNS, 1)  # no steady line within reach: a multiple of this many characters
     return min(-(-earliest // step) * step, len(prefix))
 
 

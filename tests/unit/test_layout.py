@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from engine.canvas import MASKED
 from engine.denoiser import PlainTokens, SpecialTokens
 from engine.fake import FakeDenoiser
-from engine.layout import TOKENS_PER_ANCHOR_LINE, Layout, lay_out
+from engine.layout import COLUMNS, TOKENS_PER_ANCHOR_LINE, Layout, lay_out
 from engine.types import Span
 
 FAKE = FakeDenoiser()
@@ -100,6 +100,14 @@ def test_one_endless_line_still_fits() -> None:
     assert len(made.context) <= 400
     prefix, suffix = parts(made)
     assert set(prefix) == {"x"} and set(suffix) == {"y"}
+
+
+@pytest.mark.parametrize("text", ["7 " * 4000, ("7 " * 80 + "\n") * 60])
+def test_where_tokens_are_one_character_half_of_the_window_is_left_and_steady(text: str) -> None:
+    contexts = [layout(text[: 4000 + n], "").context for n in range(200)]
+    moved = sum(after[: len(before)] != before for before, after in itertools.pairwise(contexts))
+    assert min(map(len, contexts)) >= 150  # 298 may be near text
+    assert moved <= 200 / (298 // COLUMNS) + 1
 
 
 def test_empty_file() -> None:
