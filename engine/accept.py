@@ -11,7 +11,7 @@ import re
 
 from engine.brackets import unmatched
 from engine.languages import BlockStyle, Language
-from engine.syntax import error_count
+from engine.syntax import error_count, parses_worse
 from engine.text import newline_of, split_lines
 
 MIN_CONFIDENCE = 0.35
@@ -268,13 +268,15 @@ def _parts_code(prefix: str, fill: str, suffix: str, language: Language) -> bool
 
 
 def _parses_worse(prefix: str, fill: str, suffix: str, language: Language) -> bool:
-    allowed = _errors(prefix, "", suffix, language)
-    if allowed > MAX_TRUSTED_ERRORS or _errors(prefix, fill, suffix, language) <= allowed:
+    without = prefix + suffix
+    if error_count(without, language) > MAX_TRUSTED_ERRORS:
+        return False
+    if not parses_worse(prefix + fill + suffix, without, language):
         return False
     # The first line of something longer is no mistake: look again with what it leaves open closed.
     code = fill.rstrip()
     closed = (code + closing + fill[len(code) :] for closing in _closings(prefix, fill, language))
-    return all(_errors(prefix, whole, suffix, language) > allowed for whole in closed)
+    return all(parses_worse(prefix + whole + suffix, without, language) for whole in closed)
 
 
 def _closings(prefix: str, fill: str, language: Language) -> list[str]:

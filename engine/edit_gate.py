@@ -15,7 +15,7 @@ from engine.edits import TextEdit, apply, smallest_edits
 from engine.headers import repeated
 from engine.languages import Language
 from engine.names import introduced
-from engine.syntax import error_count
+from engine.syntax import parses_worse
 from engine.text import newline_of
 
 PARSES_WORSE = "would not parse"
@@ -46,7 +46,7 @@ def admit(old: str, new: str, language: Language) -> Admitted:
         return Admitted(new)
     edits = smallest_edits(old, new)
     styled = apply(old, [TextEdit(edit.span, in_style_of(old, edit.new_text)) for edit in edits])
-    if error_count(styled, language) > error_count(old, language):
+    if parses_worse(styled, old, language):
         return Admitted(None, PARSES_WORSE)
     twice = repeated(old, styled, language)
     if twice is not None:

@@ -10,7 +10,7 @@ import re
 import time
 
 from engine.brackets import unmatched
-from engine.faults import errors_of
+from engine.faults import errors_of, has_more_errors
 from engine.languages import Language
 from engine.syntax import error_count
 from engine.text import split_lines
@@ -66,7 +66,7 @@ def cut_at_end(
         at = _whole_suffix_at(prefix, fill, suffix, language)
     if at is not None:
         return fill[:at]
-    if whole and errors_of(prefix + fill + suffix, language) <= errors_of(prefix + suffix, language):
+    if whole and not has_more_errors(prefix + fill + suffix, prefix + suffix, language):
         return fill
     return fill[: _best_place(prefix, fill, suffix, language, last=early)]
 

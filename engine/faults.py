@@ -11,7 +11,7 @@ from functools import cached_property
 from engine.indentation import indentation_faults
 from engine.languages import BlockStyle, Language
 from engine.names import unresolved
-from engine.syntax import error_count
+from engine.syntax import error_count, parse
 from engine.text import indent_of
 
 
@@ -42,6 +42,13 @@ def errors_of(text: str, language: Language) -> int:
     return error_count(text, language) + indentation_faults(text, language)
 
 
+def has_more_errors(new: str, old: str, language: Language) -> bool:
+    """Whether a text has more errors than another; False where one of them is not parsed."""
+    if parse(new, language) is None or parse(old, language) is None:
+        return False
+    return errors_of(new, language) > errors_of(old, language)
+
+
 class Blame:
     """Tells the faults that a fill is to blame for from those that its text has anyway.
 
@@ -55,8 +62,13 @@ class Blame:
         self._prefix, self._suffix, self._language = prefix, suffix, language
 
     def of(self, fill: str) -> Faults:
-        """What is wrong for which another fill could be right; leaving the hole blank is an error as well."""
+        """The faults of a fill that another fill might not have; leaving the hole blank is an error as well.
+
+        Where the text around the hole is not parsed, no other fault is known.
+        """
         text = self._prefix + fill + self._suffix
+        if parse(self._prefix + self._suffix, self._language) is None:
+            return Faults(int(not fill.strip()), 0)
         errors = errors_of(text, self._language)
         errors = max(errors - self._errors_anyway, 0) if errors else 0
         unknown = unresolved(text, self._language)
@@ -66,7 +78,8 @@ class Blame:
     def _errors_anyway(self) -> int:
         """The fewest errors that plain lines or words in the hole leave."""
         texts = (self._prefix + plain + self._suffix for plain in self._plain_fills())
-        return min(errors_of(text, self._language) for text in texts)
+        parsed = (text for text in texts if parse(text, self._language) is not None)
+        return min((errors_of(text, self._language) for text in parsed), default=0)
 
     @cached_property
     def _unknown_anyway(self) -> frozenset[str]:

@@ -147,13 +147,13 @@ def introduced(old: str, new: str, language: Language) -> list[str]:
     """The names that a new text reads though nothing in it defines them, and the old one does not.
 
     Returns:
-        in alphabetical order; none where the new text does not parse. Where the old text does not parse, or
-        imports everything of a module, every word of it is taken for a known name.
+        in alphabetical order; none where the new text does not parse. Where the old text does not parse
+        or is not parsed, or imports everything of a module, every word of it is taken for a known name.
     """
     unknown = unresolved(new, language)
     if not unknown or has_error(new, language):
         return []
-    unsure = has_error(old, language) or _TAKES_ALL.search(old)
+    unsure = parse(old, language) is None or has_error(old, language) or _TAKES_ALL.search(old)
     return sorted(unknown - ({*_WORD.findall(old)} if unsure else unresolved(old, language)))
 
 

@@ -33,6 +33,8 @@ MAX_LINE_CHARS = 5_000
 _TOO_LONG_LINE = re.compile(rf"[^\r\n]{{{MAX_LINE_CHARS + 1}}}")
 _READ_BYTES = 1 << 16
 _REMEMBERED = 6
+RETRY_SECONDS = 5.0
+"""A text that was not parsed in time is tried again after so long, and not at every question about it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +89,13 @@ def error_count(text: str, language: Language) -> int:
     """Number of places the grammar could not read: ERROR and MISSING nodes; 0 where it is not parsed."""
     syntax = parse(text, language)
     return 0 if syntax is None else _count_errors(syntax.root)
+
+
+def parses_worse(new: str, old: str, language: Language) -> bool:
+    """Whether a text has more errors than another; False where one of them is not parsed."""
+    if parse(new, language) is None or parse(old, language) is None:
+        return False
+    return error_count(new, language) > error_count(old, language)
 
 
 def has_error(text: str, language: Language) -> bool:
@@ -169,17 +178,19 @@ class _Memory:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, str], Syntax | None] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], tuple[Syntax | None, float]] = OrderedDict()
 
     def get(self, text: str, language: Language) -> Syntax | None:
         key = (language.id, text)
         with self._lock:
-            if key in self._kept:
+            syntax, retry_at = self._kept.get(key, (None, 0.0))
+            if syntax is not None or time.monotonic() < retry_at:
                 self._kept.move_to_end(key)
-                return self._kept[key]
+                return syntax
         syntax = _parse(text, language)
         with self._lock:
-            self._kept[key] = syntax
+            self._kept[key] = syntax, time.monotonic() + RETRY_SECONDS
+            self._kept.move_to_end(key)
             while len(self._kept) > _REMEMBERED:
                 self._kept.popitem(last=False)
         return syntax

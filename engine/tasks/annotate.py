@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from engine import languages
 from engine.edits import TextEdit, apply
 from engine.languages import Language
-from engine.syntax import Syntax, error_count, parse
+from engine.syntax import Syntax, parse, parses_worse
 from engine.tasks import Edited, refused, slots, typenames, typescript
 from engine.tasks.imports import import_edits
 from engine.tasks.slots import Group, Slot
@@ -105,7 +105,7 @@ class _Annotating:
             edits += import_edits(self.syntax, text, self.imports)
         edits.sort(key=lambda edit: edit.span.start_char)
         new = apply(text, edits)
-        if error_count(new, self.language) > error_count(text, self.language):
+        if parses_worse(new, text, self.language):
             return refused("the annotated text would not parse")
         mean = sum(self.log_confidence) / len(self.log_confidence) if self.log_confidence else 0.0
         left = n_slots - len(self.edits)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine import languages
 from engine.languages import BlockStyle, Language
 from engine.regions import end_of_statement, placeholder_spans, shape_at
-from engine.syntax import Syntax, error_count, parse
+from engine.syntax import Syntax, parse, parses_worse
 from engine.tasks import Edited, refused
 from engine.text import newline_of, split_lines
 from engine.types import EditRequest, Span
@@ -68,7 +68,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     if result.status != "ok" or not fill.strip():
         return refused(result.reason or "nothing to add")
     new = head + fill + tail
-    if error_count(new, language) > error_count(text, language):
+    if parses_worse(new, text, language):
         return refused("the completed text would not parse")
     return Edited(new, (gap.span,), reason=result.reason, confidence=result.confidence[0])
 

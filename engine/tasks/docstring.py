@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from engine import languages
 from engine.edits import TextEdit, apply
 from engine.languages import Language
-from engine.syntax import error_count, parse
+from engine.syntax import parse, parses_worse
 from engine.tasks import Edited, comments, refused
 from engine.tasks.comments import Definition
 from engine.text import newline_of
@@ -54,7 +54,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
             edits.append(TextEdit(definition.comment, comment.replace("\n", newline_of(text))))
             logs.append(log_confidence)
     new = apply(text, edits)
-    if not edits or error_count(new, language) > error_count(text, language):
+    if not edits or parses_worse(new, text, language):
         return refused("no comment could be written")
     left = len(chosen) - len(edits)
     return Edited(

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from engine import languages
 from engine.edits import TextEdit, apply
 from engine.languages import Language
-from engine.syntax import error_count
+from engine.syntax import parses_worse
 from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.change import Change
 from engine.tasks.changed_names import renames
@@ -43,7 +43,7 @@ def follow_ups(before: str, text: str, language: Language) -> Implied:
     change = Change.between(before, text, language)
     if change is None:
         return Implied()
-    if error_count(text, language) > error_count(before, language):
+    if parses_worse(text, before, language):
         return Implied(unsure="the text does not parse")
     names, signatures = renames(change), signature_changes(change)
     found = (*names.follow_ups, *signatures.follow_ups)

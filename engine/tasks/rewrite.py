@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from engine import languages
 from engine.chat import Turn
 from engine.languages import PLAINTEXT, Language
-from engine.syntax import error_count, parse
+from engine.syntax import parse, parses_worse
 from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.excerpt import Excerpt
@@ -225,7 +225,7 @@ def _put_back(excerpt: Excerpt, wish: _Wish, way: _Way, answer: Answer) -> _Trie
     if _bare(new) == _bare(old):  # white space at the ends of lines is no change
         return _Tried(excerpt.text, answer.confidence, None)
     text = excerpt.put_back(new, in_place=way.in_file)
-    if error_count(text, wish.language) > error_count(excerpt.text, wish.language):
+    if parses_worse(text, excerpt.text, wish.language):
         return _Tried(None, 0.0, "the answer does not parse")
     if not wish.said and not wish.prose:
         complaint = broken(excerpt.text, text, wish.language, wish.strength)
