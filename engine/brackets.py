@@ -66,6 +66,25 @@ def unmatched(code: str, language: Language) -> Unmatched:
     return Unmatched(tuple(closers), tuple(openers))
 
 
+def outside_strings(code: str, quotes: str) -> Iterator[tuple[int, str]]:
+    """The characters of any language's code outside strings, each with its offset.
+
+    A string ends at the quote that began it, unless a backslash stands before that one.
+    """
+    quote, escaped = "", False
+    for at_char, char in enumerate(code):
+        if not quote and char not in quotes:
+            yield at_char, char
+        elif escaped:
+            escaped = False
+        elif not quote:
+            quote = char
+        elif char == quote:
+            quote = ""
+        else:
+            escaped = char == "\\"
+
+
 def ends_in_string(line: str, language: Language) -> bool:
     """Whether a string literal begun in ``line`` is still open at its end."""
     last = None

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from engine import languages
+from engine.brackets import outside_strings
 from engine.edits import TextEdit, apply
 from engine.languages import Language
 from engine.syntax import Syntax, parse, parses_worse
@@ -157,13 +158,9 @@ class _Annotating:
 
 def python_type_end(text: str) -> int | None:
     """Where a Python type ends in what follows a colon or an arrow; None while it has not."""
-    depth, quote = 0, ""
-    for at, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'":
-            quote = char
-        elif char in "([{":
+    depth = 0
+    for at, char in outside_strings(text, "\"'"):
+        if char in "([{":
             depth += 1
         elif char in ")]}":
             depth -= 1

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from engine import languages
+from engine.brackets import outside_strings
 from engine.edits import TextEdit, apply
 from engine.languages import Language
 from engine.syntax import parses_worse
@@ -85,14 +86,9 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
 
 def argument_end(text: str) -> int | None:
     """Where an argument ends in what follows it: at a comma or a bracket that it did not open."""
-    depth, quote = 0, ""
-    for at, char in enumerate(text):
-        if quote:
-            if char == quote and text[at - 1] != "\\":
-                quote = ""
-        elif char in "\"'`":
-            quote = char
-        elif char in "([{":
+    depth = 0
+    for at, char in outside_strings(text, "\"'`"):
+        if char in "([{":
             depth += 1
         elif char in ")]}":
             depth -= 1

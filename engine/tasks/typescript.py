@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.brackets import outside_strings
 from engine.syntax import Syntax, parse
 from engine.tasks.slots import walk
 
@@ -122,13 +123,9 @@ def resolve(annotation: str, types: FileTypes, syntax: Syntax, at_byte: int) -> 
 
 def type_end(text: str) -> int | None:
     """Where a type ends in what follows a colon; None while it has not."""
-    depth, quote = 0, ""
-    for at, char in enumerate(text):
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'`":
-            quote = char
-        elif char in "([<":
+    depth = 0
+    for at, char in outside_strings(text, "\"'`"):
+        if char in "([<":
             depth += 1
         elif char == "{":
             if depth == 0 and not _EMPTY.search(text[:at]):

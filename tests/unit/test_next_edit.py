@@ -344,6 +344,8 @@ def test_the_model_writes_what_a_call_lacks() -> None:
         ("a, b", 1),
         ("(a, b))", 6),
         ("'a,)', b", 5),
+        (r'"a\\", b)', 5),
+        (r'"a\",", b)', 6),
         ("a\n)", 1),
         ("\n  a)", 4),
         ("{'k': [1,", None),

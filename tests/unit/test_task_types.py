@@ -189,6 +189,8 @@ def test_a_type_parameter_is_known_in_its_function_alone() -> None:
         (" int, b: str", "python", " int"),
         (" dict[str, int]) -> x", "python", " dict[str, int]"),
         (" Literal[','] = 1", "python", " Literal[','] "),
+        (r' Literal["a\"]"] = 1', "python", r' Literal["a\"]"] '),
+        (r' "a\"," | "b\\", c', "typescript", r' "a\"," | "b\\"'),
         (" str:\n", "python", " str"),
         (" int", "python", None),
         (" string {", "typescript", " string "),
