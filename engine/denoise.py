@@ -28,7 +28,10 @@ from engine.verify import chances_of, is_close, stands
 NO_SLOTS = np.zeros((0, 0), dtype=np.float32)
 
 StopRule = Callable[[str], int | None]
-"""Given the text settled so far (healed piece included): where it ends, in characters, or None."""
+"""Given a text (healed piece included): where it ends, in characters, or None where it goes on.
+
+A pure function: it is asked of what is settled, and as well of what is only proposed or will be thrown away.
+"""
 
 
 StepListener = Callable[[Canvas, int, bool], None]
@@ -248,9 +251,9 @@ class _Settling:
 
     def _put(self, draft: Draft, rule: DecodeRule) -> None:
         """Propose as much of a draft as is worth verifying."""
-        draft, depths = worth_verifying(draft, rule), draft.depths
-        # The base settles one token more than stands.
-        draft = draft.where(lambda node: depths[node] < self._room() - 1)
+        draft = worth_verifying(draft, rule)
+        depths, most = draft.depths, self._room() - 1  # the base settles one token more than stands
+        draft = draft.where(lambda node: depths[node] < most)
         if max(draft.depths, default=-1) + 1 >= self.canvas.n_open:
             self.canvas = self.canvas.extend(self._n_slots)
         self.canvas = self.canvas.propose(draft)

@@ -160,6 +160,26 @@ def test_a_branch_that_the_base_agrees_with_is_followed() -> None:
     assert (done.text, done.forwards) == ("return 42", 2)
 
 
+class Beside(FakeDenoiser):
+    """Drafts a token that is not worth verifying before the right run."""
+
+    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
+        right = super().draft(logits, settled, worth)
+        n, first = len(right), [token + 1 for token in right.tokens[:1]]
+        return Draft((*first, *right.tokens), (*[SETTLED] * 2, *range(1, n))[: n + 1], (0.01, *[0.9] * n))
+
+
+def test_no_more_is_proposed_than_there_is_room_for() -> None:
+    proposed: list[int] = []
+    done = run(
+        Beside("abcdefgh"),
+        max_tokens=4,
+        rule=LOSSLESS,
+        on_step=lambda canvas, _, last: proposed.append(0 if last else len(canvas.proposed)),
+    )
+    assert (done.text, proposed) == ("abcd", [2, 0])
+
+
 def test_on_a_branch_a_close_call_is_left_to_the_next_pass() -> None:
     denoiser = Forking("return 42")
     denoiser.n_close = 4
