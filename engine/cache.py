@@ -19,6 +19,9 @@ CacheShape = tuple[int, int]
 BUCKET = 256
 """Buffers grow by this many tokens, so that the model sees few different shapes."""
 
+MIN_REUSED = BUCKET // 8
+"""A cache that has fewer tokens in common with a context is not continued from."""
+
 MIN_SHARE_KEPT = 0.5
 """A cache that would lose more than this share of its tokens is forked and left as it is."""
 
@@ -150,9 +153,8 @@ class CachePool:
 
         At least the last token is always left to encode, since its output is what is wanted.
         """
-        best = max(self._caches, key=lambda cache: cache.common(ids), default=None)
-        common = min(best.common(ids), len(ids) - 1) if best is not None else 0
-        if best is None or common < BUCKET // 8:
+        best, common = self._reused(ids)
+        if best is None:
             best = ContextCache.of_shapes(self._shapes)
         elif common < len(best.ids) * MIN_SHARE_KEPT:
             best = best.fork(common)
@@ -165,7 +167,13 @@ class CachePool:
 
     def lacks(self, ids: Sequence[int]) -> int:
         """How many tokens of a context ``take`` would leave to encode."""
-        return len(ids) - max((cache.common(ids) for cache in self._caches), default=0)
+        return len(ids) - self._reused(ids)[1]
+
+    def _reused(self, ids: Sequence[int]) -> tuple[ContextCache | None, int]:
+        """The cache that a context continues from and how many of its tokens; None and 0 for a new one."""
+        best = max(self._caches, key=lambda cache: cache.common(ids), default=None)
+        common = min(best.common(ids), len(ids) - 1) if best is not None else 0
+        return (best, common) if common >= MIN_REUSED else (None, 0)
 
     def clear(self) -> None:
         """Drop every cache."""

@@ -41,6 +41,15 @@ def test_the_last_token_is_always_left_to_encode() -> None:
     assert pool.take(ids).ids == ids[:-1]
 
 
+@given(st.lists(st.integers(0, 100), max_size=4), st.integers(0, 100))
+def test_what_a_context_lacks_is_what_is_left_to_encode(lengths: list[int], n_common: int) -> None:
+    pool = CachePool(*SHAPE, max_bytes=10 * BYTES)
+    for length in lengths:
+        fill(pool.take(list(range(length + 1))), list(range(length + 1)))
+    ids = [*range(n_common), *range(1000, 1100 - n_common)]
+    assert pool.lacks(ids) == len(ids) - len(pool.take(ids).ids)
+
+
 def test_another_file_gets_its_own_cache() -> None:
     pool = CachePool(*SHAPE, max_bytes=10 * BYTES)
     first, second = list(range(100)), list(range(1000, 1100))
