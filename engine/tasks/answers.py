@@ -88,18 +88,14 @@ def ask(
         ArtifactError: the model cannot follow instructions.
         Cancelled: asked to stop.
     """
-    astray = False
 
     def ends(text: str) -> int | None:
-        nonlocal astray
         at = text.find(f"\n{fence}")
         if at < 0 and text.startswith(fence):
             at = 0
         own = stop(text) if stop is not None else None
         found = min((end for end in (at, own) if end is not None and end >= 0), default=None)
-        if found is None and text.endswith("\n") and goes_round(text):
-            astray, found = True, len(text)
-        return found
+        return len(text) if found is None and text.endswith("\n") and goes_round(text) else found
 
     written = bench.write(
         turns,
@@ -110,7 +106,7 @@ def ask(
         flaws=flaws,
     )
     complaint = None
-    if astray:
+    if written.text.endswith("\n") and goes_round(written.text):
         complaint = "the answer repeats itself"
     elif not written.ended:
         complaint = "stopped at the deadline" if bench.deadline.passed else "stopped at max_tokens"

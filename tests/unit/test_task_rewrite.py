@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.chat import Turn
+from engine.denoise import StopRule
 from engine.engine import Engine
 from engine.errors import ArtifactError, Cancelled
 from engine.fake import FakeDenoiser
+from engine.languages import by_id
 from engine.tasks import rewrite
-from engine.tasks.answers import TOO_LONG
+from engine.tasks.answers import TOO_LONG, Answer, ask
 from engine.tokens import TokenCodec
-from engine.types import CancelToken, EditRequest, EditResult, Span
+from engine.types import CancelToken, Deadline, EditRequest, EditResult, Span
+from engine.workbench import Workbench, Written
 
 CLASS = "class A:\n    def f(self):\n        return 1\n\n    def g(self):\n        return 2\n"
 TEXT = st.text("ab \t\r\n{}():=#`é😀\ufeff", max_size=80)
@@ -241,3 +247,19 @@ def test_nothing_outside_the_selection_changes(
     assert result.text.startswith(text[:start]) and result.text.endswith(text[end:])
     assert len(result.text) >= start + len(text) - end
     assert (result.status == "ok") == (result.text != text)
+
+
+class Discarding:
+    """A bench that tries something that repeats itself and answers otherwise."""
+
+    deadline = Deadline()
+
+    def write(self, *_: object, stop: StopRule, **__: object) -> Written:
+        assert stop("y = 1\n" * 8) is not None
+        return Written("y = 1", 0.9, ended=True)
+
+
+def test_what_was_only_tried_does_not_speak_against_an_answer() -> None:
+    bench = cast("Workbench", Discarding())
+    answer = ask(bench, [Turn("user", "Do it.")], by_id("python"), max_tokens=99)
+    assert answer == Answer("y = 1", 0.9)
