@@ -24,9 +24,6 @@ from lsp_server.suggestions import Prepared, Shown
 
 log = logging.getLogger(__name__)
 
-EXPLICIT_TOKENS = 256
-"""The least an explicit fill may use: a selected function is longer than a suggestion."""
-
 ALTERNATIVES = 2
 """Other choices that a person who asks gets beside the best."""
 
@@ -163,7 +160,7 @@ async def fill(
             segments=_segments(snapshot.text, spans),
             language=snapshot.language,
             single_line=held.multi_line == "never" or all(_in_a_line(snapshot.text, span) for span in spans),
-            max_tokens=max(held.max_tokens, EXPLICIT_TOKENS),
+            max_tokens=held.explicit_tokens,
             within_block=True,
             related=_related(session, snapshot, around),
             related_tokens=held.context_files,

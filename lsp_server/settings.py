@@ -24,6 +24,9 @@ FILE_NAME = "unmask.toml"
 USER_FILE_VARIABLE = "UNMASK_CONFIG"
 """Names another user file, for tests and for people who keep theirs elsewhere."""
 
+EXPLICIT_TOKENS = 256
+"""The least an explicit fill may use: a selected function is longer than a suggestion."""
+
 _USER_ONLY = ("base_file", "cache_dir", "sources")
 """What names files and origins on the user's machine."""
 
@@ -59,6 +62,11 @@ class Settings:
     canvas: bool = False
     stats: bool = True
     log_level: LogLevel = "warning"
+
+    @property
+    def explicit_tokens(self) -> int:
+        """The most tokens of a hole that a person asks to have filled."""
+        return max(self.max_tokens, EXPLICIT_TOKENS)
 
     def allows_language(self, language: str) -> bool:
         """Whether the switch of an LSP language identifier is on; it is unless turned off."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -78,7 +79,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="several lines are welcome; default: as the code around the hole calls for",
     )
     parser.add_argument(
-        "--max-tokens", type=options.whole_number(1, 4096), metavar="N", help="the most tokens for each hole"
+        "--max-tokens",
+        type=options.whole_number(1, 4096),
+        metavar="N",
+        help="the most tokens for each hole; default: 256, or what stands there needs",
     )
     parser.add_argument(
         "--deadline-ms",
@@ -119,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         segments=segments,
         language=language,
         single_line=single_line,
-        max_tokens=args.max_tokens or settings.max_tokens,
+        max_tokens=args.max_tokens or max(settings.explicit_tokens, _held_tokens(document.text, spans)),
         deadline_ms=args.deadline_ms,
         within_block=True,
         related=() if from_stdin else _related(Path(args.file), document.text, language, settings),
@@ -129,6 +133,8 @@ def run(args: argparse.Namespace) -> int:
         result = engine.fill(request)
     if result.status == "error":
         raise UsageError(result.reason or "the request cannot be used")
+    if args.write:
+        result = _without_loss(args.file, document.text, spans, result)
     if result.status == "ok":
         _give(args, document, spans, result.fills)
     if args.json:
@@ -150,6 +156,24 @@ def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
         shown = "stdin" if args.file == "-" else args.file
         raise UsageError(f"{shown} has no {regions.HOLE}", "Mark one, or say where with --at or --lines.")
     return marked
+
+
+def _held_tokens(text: str, spans: Sequence[Span]) -> int:
+    """About as many tokens as the longest of the spans holds, and rather more than fewer."""
+    return max(span.end_char - span.start_char for span in spans) // 2
+
+
+def _without_loss(file: str, text: str, spans: Sequence[Span], result: FillResult) -> FillResult:
+    """The result, or a refusal where it ended early and code would be replaced by the beginning of other."""
+    from engine.filler import EARLY
+    from engine.regions import HOLE
+
+    remedy = {EARLY["length"]: "Raise --max-tokens.", EARLY["deadline"]: "Raise --deadline-ms."}
+    replaced = [text[span.start_char : span.end_char].strip() for span in spans]
+    if result.status != "ok" or result.reason not in remedy or not set(replaced) - {"", HOLE}:
+        return result
+    reason = f"the fill {result.reason}, and {file} would lose code. {remedy[result.reason]}"
+    return replace(result, status="refused", fills=("",) * len(spans), reason=reason)
 
 
 def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[Related, ...]:
@@ -223,9 +247,17 @@ def diff_of(document: Document, spans: Sequence[Span], fills: Sequence[str], nam
 
 def _remark(args: argparse.Namespace, result: FillResult) -> None:
     """Say on stderr what stdout does not."""
+    from engine.filler import EARLY
+
     if result.status == "refused":
         print(f"unmask: nothing to give: {result.reason}", file=sys.stderr)
-    elif args.write:
+        return
+    if result.reason in EARLY.values():
+        print(f"unmask: {result.reason}", file=sys.stderr)
+    elif result.reason:
+        holes = [str(number) for number, fill in enumerate(result.fills, start=1) if not fill]
+        print(f"unmask: left empty: hole {', '.join(holes)}: {result.reason}", file=sys.stderr)
+    if args.write:
         print(f"unmask: wrote {args.file}: {result.tokens} tokens in {result.ms:,.0f} ms", file=sys.stderr)
 
 

@@ -182,3 +182,43 @@ def test_what_a_file_imports_is_told(
     Path(".git").mkdir()  # the repository is the bound now
     assert unmask("fill", "pack/m.py", *option, *FAKE).code == 0
     assert [file.path for file in seen[1].related] == (["pack/a.py", "b.py"] if told else [])
+
+
+LONG = "fake:answer=a = 1%0Ab = 2%0Ac = 3%0A"
+
+
+@pytest.mark.parametrize("output", ["--write", "--diff"])
+def test_lines_are_not_replaced_by_the_beginning_of_others(unmask: Unmask, output: str) -> None:
+    Path("abc.py").write_text(before := "a = 0\nb = 0\nc = 0\n")
+    short = ("--max-tokens", "8")
+    outcome = unmask("fill", "abc.py", "--lines", "1-3", output, *short, "--model", LONG)
+    assert "stopped at max_tokens" in outcome.err and Path("abc.py").read_text() == before
+    assert (outcome.code, "Raise --max-tokens." in outcome.err) == (
+        (1, True) if output == "--write" else (0, False)
+    )
+    assert unmask("fill", "abc.py", "--lines", "1-3", "--write", "--model", LONG).code == 0
+
+
+def test_a_hole_may_be_as_long_as_what_stood_there(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[int] = []
+    fill = Engine.fill
+
+    def spy(self: Engine, request: FillRequest) -> FillResult:
+        seen.append(request.max_tokens)
+        return fill(self, request)
+
+    monkeypatch.setattr(Engine, "fill", spy)
+    Path("long.py").write_text("x = 1\n" + "y = 2222\n" * 1000)
+    unmask("fill", "long.py", "--lines", "1-1", *FAKE)
+    unmask("fill", "long.py", "--lines", "2-1001", *FAKE)
+    unmask("fill", "long.py", "--lines", "1-1", "--max-tokens", "7", *FAKE)
+    assert seen == [256, 4499, 7]
+
+
+def test_a_hole_that_is_left_empty_is_named(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("two.py").write_text("x = <hole>\ny = <hole>\n")
+    result = FillResult("ok", ("a", ""), reason="nothing to add")
+    monkeypatch.setattr(Engine, "fill", lambda *_: result)
+    outcome = unmask("fill", "two.py", "--write", *FAKE)
+    assert (outcome.code, Path("two.py").read_text()) == (0, "x = a\ny = \n")
+    assert outcome.err.startswith("unmask: left empty: hole 2: nothing to add\nunmask: wrote two.py")
