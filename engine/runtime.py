@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import math
+import os
 import sys
 import time
 from collections.abc import Sequence
@@ -17,7 +18,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from engine.artifact import Manifest
 from engine.cache import ContextCache
@@ -25,6 +25,9 @@ from engine.config import Device
 from engine.denoiser import Provider
 from engine.errors import BackendError
 from engine.rows import Rows
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # nothing leaves the machine: it reads this when it is imported
+import onnxruntime as ort
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

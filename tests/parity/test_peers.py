@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-import onnxruntime as ort
 import pytest
 import torch
 
@@ -67,6 +66,6 @@ def test_the_kernel_that_ships_multiplies_and_is_what_export_makes() -> None:
     assert data == int8_product()
     largest = 255 if runtime.int8_products_are_exact() else 127  # two larger ones overflow
     rows = np.random.default_rng(1).integers(0, largest, (3, runtime.KERNEL_WIDTH), dtype=np.uint8)
-    session = ort.InferenceSession(data, providers=["CPUExecutionProvider"])
+    session = runtime.ort.InferenceSession(data, providers=["CPUExecutionProvider"])
     (products,) = session.run(None, {"rows": rows})
     assert (products == runtime.KERNEL_CODE * rows.sum(axis=1, dtype=np.int64)[:, None]).all()
