@@ -6,10 +6,13 @@ manifest's hashes before it becomes visible under its name. Knows nothing of whe
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -20,7 +23,7 @@ import numpy.typing as npt
 
 from engine.artifact import ADAPTER_SOURCE, MANIFEST_FILE, Manifest, load_manifest, sha256_of, verify
 from engine.encodings import WHOLE_COLUMNS, encode
-from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, StoreError
+from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError, StoreError
 from engine.types import CancelToken, Progress, ProgressListener
 
 if TYPE_CHECKING:
@@ -37,6 +40,10 @@ _PRETOKENIZE = {
     )
 }
 _CONTROL, _USER_DEFINED = 3, 4  # token types of the GGUF specification
+
+_BUILDING = ".building-"
+_ABANDONED_S = 24 * 3600.0
+"""After which what a build has left behind is nobody's any more."""
 
 
 def shipped_manifest_file(quantization: str) -> str:
@@ -78,7 +85,7 @@ def build_artifact(
     progress: ProgressListener | None = None,
     cancel: CancelToken | None = None,
 ) -> Path:
-    """Make the artifact of a base model, unless it is there already.
+    """Make the artifact of a base model, unless it is there already, whole; a damaged one makes way for it.
 
     Args:
         manifest: the packaged one.
@@ -98,7 +105,7 @@ def build_artifact(
         Cancelled: asked to stop; nothing is left behind.
     """
     target = artifact_path(manifest, store)
-    if (target / MANIFEST_FILE).is_file():
+    if _is_whole(target, progress):
         return target
     if manifest.base_sha256 != base.sha256:
         raise ArtifactError(
@@ -108,7 +115,8 @@ def build_artifact(
     store.check_space(manifest.weights.n_bytes + (64 << 20))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".building-", dir=target.parent) as scratch:
+        _sweep(target.parent)
+        with tempfile.TemporaryDirectory(prefix=_BUILDING, dir=target.parent) as scratch:
             made = Path(scratch) / "artifact"
             made.mkdir()
             assemble(manifest, gguf_path, made, progress=progress, cancel=cancel)
@@ -281,9 +289,28 @@ def _strings(field: Any) -> Iterator[str]:
 
 
 def _publish(made: Path, target: Path) -> None:
-    """Move a finished directory to its name; if another process was first, its work stands."""
+    """Move a finished directory to its name; what is damaged goes, what another process made first stands."""
+    if os.path.lexists(target) and not _is_whole(target):
+        target.replace(made.with_name("damaged"))
     try:
         made.replace(target)
     except OSError:
-        if not (target / MANIFEST_FILE).is_file():
+        if not _is_whole(target):
             raise
+
+
+def _is_whole(directory: Path, progress: ProgressListener | None = None) -> bool:
+    """Whether an artifact is there, every byte as its manifest says."""
+    try:
+        verify(directory, progress=progress)
+    except (ModelError, OSError):
+        return False
+    return True
+
+
+def _sweep(directory: Path) -> None:
+    """Remove what interrupted builds have left in a directory."""
+    for path in directory.glob(f"{_BUILDING}*"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < time.time() - _ABANDONED_S:
+                shutil.rmtree(path, ignore_errors=True)

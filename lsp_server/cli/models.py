@@ -127,7 +127,7 @@ def _list(args: argparse.Namespace) -> int:
     for model in models:
         weights = "here" if model["weights"] else "not here"
         unbuilt = "not built" if model["graphs_shipped"] else "not in this version"
-        artifact = "built" if model["artifact"] else unbuilt
+        artifact = "damaged" if model["damage"] else "built" if model["artifact"] else unbuilt
         remark = "default" if model["name"] == DEFAULT_MODEL else ""
         rows.append((model["name"], model["size"], model["licence"], weights, artifact, remark))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -216,6 +216,7 @@ def _facts(base: BaseModel, store: ModelStore) -> dict[str, Any]:
     from engine.store import human_bytes
 
     artifact = _artifact(base, store)
+    damage = None if artifact is None else _damage(artifact)
     return {
         "name": base.name,
         "title": base.title,
@@ -230,7 +231,8 @@ def _facts(base: BaseModel, store: ModelStore) -> dict[str, Any]:
         "weights": str(store.base_path(base)) if store.has_base(base) else None,
         "graphs_shipped": _packaged(base) is not None,
         "artifact": None if artifact is None else str(artifact),
-        "manifest": None if artifact is None else _manifest_facts(artifact),
+        "damage": damage,
+        "manifest": None if artifact is None or damage else _manifest_facts(artifact),
     }
 
 
@@ -290,6 +292,18 @@ def _build(
     from engine.assemble import build_artifact
 
     return build_artifact(manifest, base, gguf_path, store, progress=progress)
+
+
+def _damage(directory: Path) -> str | None:
+    """What is wrong with an artifact, its weights looked at but not read; None where nothing is."""
+    from engine.artifact import verify
+    from engine.errors import ModelError
+
+    try:
+        verify(directory, full=False)
+    except (ModelError, OSError) as error:
+        return str(error)
+    return None
 
 
 def _verify_artifact(directory: Path, progress: ProgressListener) -> Path:

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import time
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from engine.artifact import AdapterEntry, FileEntry, load_manifest, verify
-from engine.assemble import assemble
+from engine.assemble import assemble, build_artifact
+from engine.catalog import BASES
 from engine.commit import CommitRule
 from engine.config import EngineConfig
 from engine.diffusion import Diffusion
 from engine.engine import open_engine
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.store import ModelStore
 from engine.types import FillRequest
 from tests.conftest import TinyModel
 
@@ -167,6 +171,50 @@ def test_other_weights_than_promised_are_refused(tiny_f32: TinyModel, tmp_path: 
     target.mkdir()
     with pytest.raises(IntegrityError, match=r"weights\.bin was altered"):
         assemble(load_manifest(tiny_f32.shipped), changed, target)
+
+
+@pytest.fixture
+def built(tiny_f32: TinyModel, tmp_path: Path) -> Callable[[], Path]:
+    """Make the tiny model's artifact in a store, as `unmask models pull` does."""
+    manifest = load_manifest(tiny_f32.shipped)
+    base = replace(BASES[0], sha256=manifest.base_sha256)
+    return lambda: build_artifact(manifest, base, tiny_f32.gguf, ModelStore(tmp_path / "cache"))
+
+
+@pytest.mark.parametrize("damage", ["cut", "altered", "no manifest", "bad manifest", "a file"])
+def test_a_damaged_artifact_is_made_again(built: Callable[[], Path], damage: str) -> None:
+    target = built()
+    weights = target / "weights.bin"
+    data = weights.read_bytes()
+    match damage:
+        case "cut":
+            weights.write_bytes(data[:100])
+        case "altered":
+            weights.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+        case "no manifest":
+            (target / "manifest.json").unlink()
+        case "bad manifest":
+            (target / "manifest.json").write_text("{")
+        case _:
+            shutil.rmtree(target)
+            target.write_text("in the way")
+    assert built() == target
+    verify(target)
+    assert [path.name for path in target.parent.iterdir()] == [target.name]
+
+
+def test_a_whole_artifact_is_not_made_again(built: Callable[[], Path]) -> None:
+    made_at = built().stat().st_mtime_ns
+    assert built().stat().st_mtime_ns == made_at
+
+
+def test_what_interrupted_builds_left_goes_after_a_day(built: Callable[[], Path], tmp_path: Path) -> None:
+    artifacts = tmp_path / "cache" / "artifacts"
+    for name, age_s in (("old", 90_000), ("new", 60)):
+        (artifacts / f".building-{name}" / "artifact").mkdir(parents=True)
+        os.utime(artifacts / f".building-{name}", (time.time() - age_s,) * 2)
+    target = built()
+    assert {path.name for path in artifacts.iterdir()} == {".building-new", target.name}
 
 
 def test_an_unknown_model_names_the_known_ones() -> None:

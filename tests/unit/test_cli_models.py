@@ -148,3 +148,14 @@ def test_the_artifact_is_made_where_graphs_are_shipped(capsys, gguf, monkeypatch
     store = ModelStore(tmp_path / "cache")
     assert made == [(BASE, store.base_path(BASE))]
     assert f"artifact  {store.artifact_dir('tiny-q8')}" in capsys.readouterr().out
+
+
+def test_a_damaged_artifact_is_listed_as_one(capsys, monkeypatch, tmp_path):
+    (tmp_path / "artifact").mkdir()
+    (tmp_path / "artifact" / "manifest.json").write_text("{")
+    monkeypatch.setattr(models, "_artifact", lambda *_: tmp_path / "artifact")
+    assert main(["models", "list"]) == 0
+    assert "damaged" in capsys.readouterr().out
+    assert main(["models", "info", "tiny", "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["manifest"] is None and "manifest.json cannot be read" in facts["damage"]
