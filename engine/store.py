@@ -31,6 +31,7 @@ from filelock import FileLock, Timeout
 
 from engine.catalog import BASES, BaseModel
 from engine.errors import ConfigError, IntegrityError, ModelNotFoundError, SourceError, StoreError
+from engine.home import expanded, home
 from engine.types import CancelToken, Progress, ProgressListener
 
 CACHE_DIR_VARIABLE = "UNMASK_CACHE_DIR"
@@ -87,10 +88,14 @@ class ModelStore:
     Args:
         root: the directory; None for the environment's ``UNMASK_CACHE_DIR`` or else the user's cache
             directory. It may be a symbolic link and need not exist.
+
+    Raises:
+        ConfigError: the directory is named by a home that is not known.
+        StoreError: none was named, and the user has no home.
     """
 
     def __init__(self, root: Path | None = None) -> None:
-        self.root = Path(root if root is not None else _default_root()).expanduser().absolute()
+        self.root = expanded(root if root is not None else _default_root()).absolute()
 
     def __repr__(self) -> str:
         return f"ModelStore({str(self.root)!r})"
@@ -425,7 +430,10 @@ def write_atomically(path: Path, text: str) -> None:
 
 def _default_root() -> Path:
     if named := os.environ.get(CACHE_DIR_VARIABLE):
-        return Path(named)
+        with suppress(ConfigError):  # told where settings are read
+            return expanded(Path(named))
+    if home() is None and not os.environ.get("XDG_CACHE_HOME"):
+        raise StoreError("there is no home directory to keep a cache in", _ELSEWHERE)
     import platformdirs  # noqa: PLC0415 -- only where nothing else was said
 
     return Path(platformdirs.user_cache_dir("unmask", appauthor=False))

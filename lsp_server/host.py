@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from engine.config import EngineConfig
 from engine.errors import Cancelled, UnmaskError
+from engine.home import expanded
 from engine.types import (
     CancelToken,
     EditRequest,
@@ -238,7 +239,7 @@ def artifact_directory(config: EngineConfig) -> Path | None:
     from engine.store import ModelStore  # noqa: PLC0415 - as in ``open_real``
 
     with contextlib.suppress(UnmaskError, OSError):
-        named = Path(config.model).expanduser()
+        named = expanded(Path(config.model))
         place = named if named.is_dir() else ModelStore(config.cache_dir).artifact_dir(config.model)
         if place.is_dir():
             return place

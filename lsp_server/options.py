@@ -7,6 +7,7 @@ and dropped, so one bad line never costs the user the server. Knows nothing of d
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tomllib
 from collections.abc import Callable, Mapping
@@ -15,6 +16,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from engine.config import Device, SourceKind
+from engine.errors import ConfigError
+from engine.home import expanded
 from engine.schedule import DECODINGS, Decoding
 
 MultiLine = Literal["auto", "never", "always"]
@@ -124,7 +127,7 @@ def from_toml(path: Path, report: Report) -> Options:
             table = tomllib.load(file)
     except (FileNotFoundError, NotADirectoryError):
         return Options()
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, RecursionError) as error:  # not TOML, a number too long, nested too deeply
         report(f"{path}: cannot be read ({error}); ignored.")
         return Options()
     for key in ("cache_dir", "base_file", "model"):
@@ -191,8 +194,10 @@ def _one_of(choices: tuple[str, ...]) -> _Reader:
 
 
 def _path(value: object) -> Path:
-    if isinstance(value, str) and value.strip():
-        return Path(value.strip()).expanduser()
+    if isinstance(value, str) and value.strip() and "\0" not in value:
+        with contextlib.suppress(ConfigError):
+            return expanded(Path(value.strip()))
+        raise _UnusableError("a path without the home directory of somebody unknown")
     raise _UnusableError("a path")
 
 
@@ -283,7 +288,10 @@ def _against(directory: Path, value: object, *, only_paths: bool) -> object:
     """A path of a file in ``directory``, made absolute; a name without a separator is no path."""
     if not isinstance(value, str) or (only_paths and not re.match(r"[.~]{1,2}[/\\]", value)):
         return value
-    path = Path(value).expanduser()
+    try:
+        path = expanded(Path(value))
+    except ConfigError:
+        return value  # which is told when it is read
     return str(path if path.is_absolute() else directory / path)
 
 
@@ -292,5 +300,8 @@ def _snake_case(key: str) -> str:
 
 
 def _show(value: object) -> str:
-    text = repr(value)
+    try:
+        text = repr(value)
+    except ValueError:  # a number of too many digits
+        return "that"
     return text if len(text) <= 60 else text[:57] + "..."

@@ -200,11 +200,12 @@ def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
     from engine.artifact import MANIFEST_FILE
     from engine.catalog import lookup
     from engine.errors import ModelNotFoundError
+    from engine.home import expanded
 
     try:
         return lookup(name)
     except ModelNotFoundError:
-        directory = Path(name).expanduser()
+        directory = expanded(Path(name))
         if (directory / MANIFEST_FILE).is_file():
             return directory
         if name in store.list_artifacts():

@@ -111,6 +111,8 @@ def test_settings_name_the_file_and_the_sources(capsys, gguf, tmp_path, monkeypa
         (["pull", "tiny", "--file", "missing.gguf"], 3, "missing.gguf"),
         (["verify", "tiny"], 3, "unmask models pull tiny"),
         (["info", "."], 3, "Known models: tiny"),
+        (["info", "~nosuchuser/x"], 2, "~nosuchuser/x"),
+        (["list", "--cache-dir", "~nosuchuser/x"], 2, "~nosuchuser/x"),
         ([], 2, "ACTION"),
     ],
 )

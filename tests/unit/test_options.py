@@ -40,6 +40,8 @@ def test_null_and_nothing_are_not_said():
         ("exclude", "*.py", "a list of globs"),
         ("languages", {"python": "off"}, "an object of language identifiers"),
         ("baseFile", 3, "a path"),
+        ("baseFile", "~nosuchuser/x", "somebody unknown"),
+        ("cacheDir", "a\0b", "a path"),
     ],
 )
 def test_a_wrong_value_is_named_and_dropped(key, value, wanted):
@@ -95,9 +97,20 @@ def test_a_models_name_is_no_path(tmp_path: Path):
     assert options.from_toml(file, pytest.fail).model == "qwen2.5-coder-1.5b"
 
 
-def test_broken_toml_is_reported_by_its_path(tmp_path: Path):
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"model = \xff",
+        b"threads = " + b"9" * 5000,
+        b"threads = 0x" + b"9" * 5000,
+        b"x = " + b"[" * 5000,
+        b'base_file = "~nosuchuser/x"',
+    ],
+    ids=["bytes", "number", "hexadecimal", "nesting", "home"],
+)
+def test_broken_toml_is_reported_by_its_path(tmp_path: Path, data: bytes):
     file = tmp_path / "unmask.toml"
-    file.write_bytes(b"model = \xff")
+    file.write_bytes(data)
     reports: list[str] = []
     assert options.from_toml(file, reports.append) == Options()
     assert str(file) in reports[0]

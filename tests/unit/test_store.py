@@ -79,6 +79,23 @@ def test_a_tilde_means_the_home_directory(monkeypatch):
     assert ModelStore().root == Path.home() / "models"
 
 
+def test_an_unknown_home_is_a_usage_error_where_it_is_said_and_nothing_in_the_environment(monkeypatch):
+    with pytest.raises(ConfigError, match="~nosuchuser/x begins with a home"):
+        ModelStore(Path("~nosuchuser/x"))
+    monkeypatch.setenv("UNMASK_CACHE_DIR", "~nosuchuser/x")
+    assert "nosuchuser" not in str(ModelStore().root)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="HOME names the home of POSIX systems")
+@pytest.mark.parametrize("home", ["", "not/absolute"])
+def test_without_a_home_the_variable_is_named(monkeypatch, home):
+    for variable in ("UNMASK_CACHE_DIR", "XDG_CACHE_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", home)
+    with pytest.raises(StoreError, match="UNMASK_CACHE_DIR"):
+        ModelStore()
+
+
 def test_making_a_store_touches_nothing(store):
     assert not store.has_base(BASE)
     assert store.list_bases() == store.list_artifacts() == ()
