@@ -11,6 +11,8 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from engine.home import home
+
 if TYPE_CHECKING:
     import pathspec
 
@@ -56,11 +58,12 @@ class Ignored:
 
     def _elsewhere(self) -> list[tuple[Path, Path]]:
         """The ignore files of the repository and the user that are not in the tree."""
-        configuration = os.environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
-        return [
-            (self._repository / ".git" / "info" / "exclude", self._repository),
-            (Path(configuration) / "git" / "ignore", self._repository),
-        ]
+        files = [self._repository / ".git" / "info" / "exclude"]
+        if named := os.environ.get("XDG_CONFIG_HOME"):
+            files.append(Path(named) / "git" / "ignore")
+        elif own := home():
+            files.append(own / ".config" / "git" / "ignore")
+        return [(file, self._repository) for file in files]
 
     def _spec(self, file: Path) -> pathspec.GitIgnoreSpec | None:
         if file not in self._specs:

@@ -19,6 +19,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from engine.errors import UsageError
+from engine.home import home
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +51,14 @@ class Entries:
     counts: Counts = field(default_factory=dict)
 
 
-def file(environ: Mapping[str, str]) -> Path:
-    """Where the ledger is: in the user's state directory."""
+def file(environ: Mapping[str, str]) -> Path | None:
+    """Where the ledger is: in the user's state directory; None where the user has no home."""
     named = environ.get(FILE_VARIABLE)
-    return Path(named) if named else platformdirs.user_state_path("unmask") / "suggestions.json"
+    if named:
+        return Path(named)
+    if home() is None and not environ.get("XDG_STATE_HOME"):
+        return None
+    return platformdirs.user_state_path("unmask") / "suggestions.json"
 
 
 def read(path: Path) -> Entries:
@@ -68,7 +73,7 @@ def read(path: Path) -> Entries:
             return Entries(date.fromisoformat(told["since"]).isoformat(), counts)
     except FileNotFoundError:
         pass
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         log.warning("%s cannot be read (%s); counting begins anew", path, error)
     return Entries(date.today().isoformat())
 
@@ -91,10 +96,10 @@ class Ledger:
     """What one server has counted and not written yet.
 
     Args:
-        path: of the file, which is made on first use.
+        path: of the file, which is made on first use; None where nothing is kept.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path | None) -> None:
         self._path = path
         self._new: Counts = {}
 
@@ -105,7 +110,7 @@ class Ledger:
 
     def write(self) -> None:
         """Add what is new to the file. Where another server holds it, or it cannot be written, that waits."""
-        if not self._new:
+        if self._path is None or not self._new:
             return
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -114,18 +119,19 @@ class Ledger:
                 for language, counts in self._new.items():
                     known = language in held.counts or len(held.counts) < MOST_LANGUAGES
                     held.counts.setdefault(language if known else OTHERS, Counter()).update(counts)
-                self._replace(held)
+                _replace(self._path, held)
         except (OSError, Timeout) as error:
             log.info("the counts of suggestions were not written: %s", error)
         else:
             self._new = {}
 
-    def _replace(self, held: Entries) -> None:
-        told = {
-            "schema": SCHEMA,
-            "since": held.since,
-            "languages": {language: dict(held.counts[language]) for language in sorted(held.counts)},
-        }
-        written = self._path.with_suffix(f".{os.getpid()}.part")
-        written.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-        written.replace(self._path)
+
+def _replace(path: Path, held: Entries) -> None:
+    told = {
+        "schema": SCHEMA,
+        "since": held.since,
+        "languages": {language: dict(held.counts[language]) for language in sorted(held.counts)},
+    }
+    written = path.with_suffix(f".{os.getpid()}.part")
+    written.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
+    written.replace(path)

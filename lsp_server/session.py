@@ -207,7 +207,8 @@ class Session:
 
     def watched(self) -> frozenset[Path]:
         """The files whose change means ``reload`` or ``refresh``; they need not exist."""
-        files = {settings.user_file(self._environ)}
+        user = settings.user_file(self._environ)
+        files = set() if user is None else {user}
         for folder in self._folders.values():
             directory = from_lsp.directory(folder.uri)
             if directory is not None:

@@ -17,6 +17,7 @@ from typing import Any
 import platformdirs
 
 from engine.config import EngineConfig
+from engine.home import home
 from lsp_server import options as options_
 from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
 
@@ -109,7 +110,8 @@ def load(project_dir: Path | None, environ: Mapping[str, str], report: Report, *
         report: called with one line for each thing that cannot be used.
         extra: command line or client, in rising precedence.
     """
-    layers = [options_.from_toml(user_file(environ), report)]
+    user = user_file(environ)
+    layers = [] if user is None else [options_.from_toml(user, report)]
     project = None if project_dir is None else project_file(project_dir)
     if project is not None:
         layers.append(_of_project(project, report))
@@ -130,10 +132,14 @@ def _of_project(path: Path, report: Report) -> Options:
     return replace(said, **dict.fromkeys(refused))
 
 
-def user_file(environ: Mapping[str, str]) -> Path:
-    """Where the user's own ``unmask.toml`` is, whether or not it exists."""
+def user_file(environ: Mapping[str, str]) -> Path | None:
+    """Where the user's own ``unmask.toml`` is, whether or not it exists; None where the user has no home."""
     named = environ.get(USER_FILE_VARIABLE, "").strip()
-    return Path(named) if named else platformdirs.user_config_path("unmask", appauthor=False) / FILE_NAME
+    if named:
+        return Path(named)
+    if home() is None and not environ.get("XDG_CONFIG_HOME"):
+        return None
+    return platformdirs.user_config_path("unmask", appauthor=False) / FILE_NAME
 
 
 def project_file(project_dir: Path) -> Path | None:
@@ -149,10 +155,10 @@ def project_file(project_dir: Path) -> Path | None:
 
 def project_files(project_dir: Path) -> Iterator[Path]:
     """Where the ``unmask.toml`` of a directory may lie, nearest first, whether or not it does."""
-    home = Path.home()
+    top = home()
     for directory in (project_dir, *project_dir.parents):
         yield directory / FILE_NAME
-        if directory == home or (directory / ".git").exists():
+        if directory == top or (directory / ".git").exists():
             return
 
 

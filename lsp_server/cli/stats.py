@@ -12,6 +12,8 @@ import sys
 from collections import Counter
 from typing import TYPE_CHECKING
 
+from engine.errors import UsageError
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -41,6 +43,10 @@ def run(args: argparse.Namespace) -> int:
     from lsp_server import ledger
 
     path = ledger.file(os.environ)
+    if path is None:
+        raise UsageError(
+            "there is no home directory to keep counts in", f"Name a file with {ledger.FILE_VARIABLE}."
+        )
     if args.reset:
         ledger.reset(path)
     entries = ledger.read(path)

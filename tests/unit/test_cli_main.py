@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -156,3 +157,14 @@ def test_the_command_line_wins_over_the_settings_file(unmask: Unmask) -> None:
     Path("unmask.toml").write_text('model = "fake:answer=file"\n')
     outcome = unmask("fill", "-", "--model", "fake:answer=line", stdin=b"<hole>\n")
     assert outcome.out == b"line\n"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="HOME names the home of POSIX systems")
+def test_without_a_home_what_needs_none_works(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("UNMASK_CONFIG", "UNMASK_CACHE_DIR", "XDG_CONFIG_HOME", "XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "")
+    assert unmask("fill", "-", "--model", "fake:answer=x", stdin=b"<hole>\n").out == b"x\n"
+    assert unmask("models", "list").code == 3
+    outcome = unmask("stats")
+    assert outcome.code == 2 and "UNMASK_STATS_FILE" in outcome.err

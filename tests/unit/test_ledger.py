@@ -13,6 +13,8 @@ from lsp_server import ledger
 from lsp_server.ledger import MOST_LANGUAGES, OTHERS, Ledger
 from tests.unit.conftest import Unmask
 
+INFINITE = '{"schema": 1, "since": "2026-01-01", "languages": {"go": {"shown": 1e999}}}'
+
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
@@ -51,7 +53,9 @@ def test_a_file_that_is_held_is_written_later(path: Path) -> None:
     assert ledger.read(path).counts["python"]["shown"] == 1
 
 
-@pytest.mark.parametrize("junk", ["", "[]", '{"schema": 9}', '{"schema": 1, "since": "x", "languages": 3}'])
+@pytest.mark.parametrize(
+    "junk", ["", "[]", '{"schema": 9}', '{"schema": 1, "since": "x", "languages": 3}', INFINITE]
+)
 def test_a_file_that_cannot_be_read_is_begun_anew(path: Path, junk: str) -> None:
     path.parent.mkdir()
     path.write_text(junk)
