@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 from engine.config import FAKE_MODEL
 from engine.errors import UsageError
 from engine.schedule import DECODINGS, DecodeRule, Decoding
+from lsp_server.cli import files
 from lsp_server.cli.options import add_model_options, load_settings, whole_number
 
 if TYPE_CHECKING:
@@ -135,7 +136,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--row-worth",
-        type=float,
+        type=_share,
         metavar="P",
         help="compute a row of a draft if it is this likely to save a pass (0.02 is what a GPU uses)",
     )
@@ -145,6 +146,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.set_defaults(handler=run)
 
 
+def _share(text: str) -> float:
+    """An argparse type: a number from 0 to 1."""
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+    if not 0 <= value <= 1:  # a NaN is not either
+        raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
+    return value
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the evaluation; 0 when it ran."""
     if args.data is None and args.set not in _OF_CORPUS:
@@ -152,12 +164,9 @@ def run(args: argparse.Namespace) -> int:
     args.data = args.data or Path("corpus")
     # The cases of all sets but one do not depend on the model: bad data is told before it is loaded.
     evaluation = None if args.set == "repair" else _evaluation(args)
-    given = _given(args)
-    with contextlib.ExitStack() as stack:
-        answers = None
-        if args.answers is not None:
-            answers = stack.enter_context(_opened(args.answers, resume=args.resume))
-        report = _measure(args, evaluation, given, answers)
+    if args.answers is not None:
+        files.check_place(args.answers)
+    report = _measure(args, evaluation, _given(args))
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     else:
@@ -185,8 +194,10 @@ def _given(args: argparse.Namespace) -> dict[Decoding, list[Answer]]:
     return given
 
 
-def _opened(path: Path, *, resume: bool) -> TextIO:
-    """A file to write to."""
+def _opened(path: Path | None, *, resume: bool) -> contextlib.AbstractContextManager[TextIO | None]:
+    """A file to write to, where one is wanted; what was in it goes unless the run is resumed."""
+    if path is None:
+        return contextlib.nullcontext()
     try:
         return path.open("a" if resume else "w", encoding="utf-8")
     except OSError as error:
@@ -270,7 +281,6 @@ def _measure(
     args: argparse.Namespace,
     evaluation: Evaluation[Any, Any] | None,
     given: dict[Decoding, list[Answer]],
-    answers_to: TextIO | None,
 ) -> dict[str, Any]:
     """Ask in every mode, the base first, and report on all; the model is loaded once."""
     from export.evaluate import figures
@@ -293,7 +303,7 @@ def _measure(
         denoiser.forget()  # no mode finds the contexts of another
         return _asked(args.set, denoiser, codec, config.context_tokens, mode)
 
-    with contextlib.closing(denoiser):
+    with contextlib.closing(denoiser), _opened(args.answers, resume=args.resume) as answers_to:
         counts = {mode: len(answers_of) for mode, answers_of in given.items()}
         for mode, answer in answers(evaluation, turn, modes, counts):
             given.setdefault(mode, []).append(answer)

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from engine.errors import TextError
+from engine.errors import TextError, UsageError
 from engine.text import Document, decode, encode
 
 STDIN = "-"
@@ -77,6 +77,18 @@ def create(name: str, document: Document, text: str) -> None:
     except OSError as error:
         reason = error.strerror or str(error)
         raise TextError(f"{name} cannot be written ({reason})", "Check the directory.") from error
+
+
+def check_place(path: Path) -> None:
+    """See, before long work, that its result can be written; nothing is touched.
+
+    Raises:
+        UsageError: it is a directory, or in one that is not there.
+    """
+    if path.is_dir():
+        raise UsageError(f"{path} is a directory", "Name a file.")
+    if not path.parent.is_dir():
+        raise UsageError(f"{path} cannot be written (no directory {path.parent})", "Name another place.")
 
 
 def _read_path(path: Path) -> bytes:

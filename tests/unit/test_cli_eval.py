@@ -247,3 +247,15 @@ def test_types_of_a_corpus(unmask: Unmask, tmp_path: Path) -> None:
         assert (figures["problems"], figures["files_exact"], figures["exact"]) == (1, 1.0, 1.0)
         assert (figures["exact_parameters"], figures["exact_returns"]) == (1.0, 1.0)
         assert figures["still_type_checks"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--model", "no-such-model"), ("--row-worth", "nan"), ("--row-worth", "-1")]
+)
+def test_answers_stay_where_a_run_does_not_begin(
+    unmask: Unmask, problems: str, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    kept = tmp_path / "answers.jsonl"
+    kept.write_text("of hours\n")
+    assert unmask("eval", "infilling", problems, "--answers", str(kept), *wrong).code in (2, 3)
+    assert kept.read_text() == "of hours\n"

@@ -270,6 +270,11 @@ def test_the_comparison_as_json_and_as_a_plot(unmask: Unmask, tmp_path: Path) ->
     assert path.read_text(encoding="utf-8").count("<rect") == len(report["figures"])
 
 
+def test_a_plot_without_a_place_is_told_before_anything_is_measured(unmask: Unmask) -> None:
+    outcome = unmask("bench", "--compare", "--plot", "nodir/x.svg", "--model", "fake")
+    assert outcome.code == 2 and "no directory nodir" in outcome.err and outcome.err.count("\n") == 1
+
+
 @pytest.mark.parametrize("option", [("--peers", "llama"), ("--plot", "x.svg"), ("--cases", "x.gz")])
 def test_options_of_a_comparison_want_one(unmask: Unmask, option: tuple[str, str]) -> None:
     outcome = unmask("bench", *option, "--model", "fake")

@@ -13,7 +13,7 @@ from engine.config import FAKE_MODEL, EngineConfig
 from engine.decode import verifying
 from engine.engine import Engine, open_denoiser
 from engine.errors import UsageError
-from lsp_server.cli import machine, options
+from lsp_server.cli import files, machine, options
 from lsp_server.cli.measure import (
     COMPARED_LINES,
     KINDS,
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 def compare_peers(args: argparse.Namespace) -> int:
     """Ask every peer the same and report."""
     settings = options.load_settings(args)
+    if args.plot is not None:
+        files.check_place(args.plot)
     works = workloads.workloads(args.occasions or OCCASIONS, args.runs or COMPARED_LINES, args.cases)
     with peers.Hall(settings.engine) as hall:
         with FirstUse() as first_use:
@@ -61,14 +63,14 @@ def compare_peers(args: argparse.Namespace) -> int:
             "absent": [asdict(one) for one in hall.absent],
             "figures": [asdict(one) for one in figures],
         }
-        if args.plot is not None:
-            args.plot.write_text(plot.drawn(figures), encoding="utf-8")
         if args.json:
             print(json.dumps(report, indent=2))
         else:
             console = reports.console()
             reports.introduce(console, report)
             tables.print_comparison(console, figures, hall.present, hall.absent)
+    if args.plot is not None:
+        args.plot.write_text(plot.drawn(figures), encoding="utf-8")
     return 0
 
 
