@@ -154,6 +154,21 @@ class Manifest:
         return self.directory / entry.file
 
 
+def is_artifact(directory: Path) -> bool:
+    """Whether a directory holds a manifest, whatever is in it.
+
+    Raises:
+        ArtifactError: it may not be looked at.
+    """
+    try:
+        return (directory / MANIFEST_FILE).is_file()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ArtifactError(
+            f"{directory} cannot be looked at ({reason})", "Check the name and its permissions."
+        ) from error
+
+
 def load_manifest(directory: Path, file: str = MANIFEST_FILE) -> Manifest:
     """Read and check the manifest of an artifact; the files it names are not opened.
 

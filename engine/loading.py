@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from engine import catalog, sources
-from engine.artifact import MANIFEST_FILE, Manifest, verify
+from engine.artifact import Manifest, is_artifact, verify
 from engine.assemble import artifact_path, build_artifact
 from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
@@ -51,13 +51,13 @@ def find_artifact(
 ) -> Path:
     """The artifact a configuration names; fetched and assembled where it is not there yet."""
     as_path = Path(config.model)
-    if (as_path / MANIFEST_FILE).is_file():
+    if is_artifact(as_path):
         return as_path
     base = catalog.lookup(config.model)
     store = ModelStore(config.cache_dir)
     manifest = suited_manifest(base.name, config.device)
     target = artifact_path(manifest, store)
-    if (target / MANIFEST_FILE).is_file():
+    if is_artifact(target):
         return target
     gguf_path = sources.pull(
         base,

@@ -151,8 +151,8 @@ class ModelStore:
         Raises:
             StoreError: they do not; the message gives both figures.
         """
-        there = next(path for path in (self._bases, *self._bases.parents) if path.exists())
         with self.writing():
+            there = next(path for path in (self._bases, *self._bases.parents) if path.exists())
             free_bytes = shutil.disk_usage(there).free
         if free_bytes < needed_bytes:
             raise StoreError(
@@ -215,7 +215,9 @@ class ModelStore:
             Cancelled: asked to stop.
         """
         path = self.base_path(base)
-        if not path.is_file():
+        with self.writing():
+            is_here = path.is_file()
+        if not is_here:
             raise ModelNotFoundError(
                 f"the weights of {base.name} are not in {self.root}", f"Run `unmask models pull {base.name}`."
             )

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
 from engine.errors import Cancelled, UnmaskError
-from lsp_server.cli import options
+from lsp_server.cli import files, options
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -52,9 +52,10 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Answer lines until the end of stdin."""
+    lines = files.stdin()
     settings = options.load_settings(args)
     with options.loaded_engine(settings.engine) as engine:
-        answer_lines(engine, sys.stdin.buffer, sys.stdout.buffer, debug=args.debug)
+        answer_lines(engine, lines, sys.stdout.buffer, debug=args.debug)
     return 0
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.errors import BackendError, ModelNotFoundError, StoreError, UnmaskError
+from engine.errors import BackendError, ConfigError, ModelNotFoundError, UnmaskError
 from engine.types import FillRequest
 from lsp_server.cli import machine
 from lsp_server.cli.machine import Machine
@@ -82,9 +82,12 @@ class Diagnosis:
 
     @contextlib.contextmanager
     def finding(self) -> Iterator[None]:
-        """Keep a named error raised in the block as a problem."""
+        """Keep a named error, or one of the operating system, raised in the block as a problem."""
         try:
             yield
+        except OSError as error:
+            cause = f"{error.filename or 'something'} cannot be looked at ({error.strerror or error})"
+            self.problems.append(Problem(cause, "Check the name and its permissions."))
         except UnmaskError as error:
             self.problems.append(Problem(error.cause, error.remedy))
 
@@ -162,30 +165,31 @@ def _runtime(found: Diagnosis, config: EngineConfig) -> None:
         found.provider, found.provider_reason = chosen.name, chosen.reason
 
 
-def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore:
+def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore | None:
     from engine.store import ModelStore
 
-    store = ModelStore(config.cache_dir)
-    found.cache_dir = str(store.root)
-    there = next(path for path in (store.root, *store.root.parents) if path.exists())
+    store = None
     with found.finding():
-        try:
-            found.cache_free_bytes = shutil.disk_usage(there).free
-        except OSError as error:
-            raise StoreError(f"{there} cannot be looked at ({error})") from error
+        store = ModelStore(config.cache_dir)
+        found.cache_dir = str(store.root)
+        there = next(path for path in (store.root, *store.root.parents) if path.exists())
+        found.cache_free_bytes = shutil.disk_usage(there).free
         store.check_writable()
         found.cache_writable = True
+    if store is None:
+        return None
     with contextlib.suppress(OSError):
         found.models = (*(base.name for base in store.list_bases()), *store.list_artifacts())
     return store
 
 
-def _model(found: Diagnosis, config: EngineConfig, store: ModelStore) -> None:
+def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> None:
     found.model = config.model
-    if config.base_file is not None and not config.base_file.is_file():
-        found.problems.append(
-            Problem(f"base_file {config.base_file} is not a file", "Correct or remove that setting.")
-        )
+    with found.finding():
+        if config.base_file is not None and not config.base_file.is_file():
+            raise ConfigError(
+                f"base_file {config.base_file} is not a file", "Correct or remove that setting."
+            )
     with found.finding():
         if config.model.partition(":")[0] == FAKE_MODEL:
             from engine.fake import FakeDenoiser
@@ -197,7 +201,7 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore) -> None:
 
             verify(Path(config.model), full=False)
             found.model_state = "an artifact directory, complete"
-        else:
+        elif store is not None:
             from engine.catalog import lookup
 
             found.model_state = _base_state(lookup(config.model), config, store)

@@ -46,10 +46,8 @@ def run(args: argparse.Namespace) -> int:
 
     complaints: list[str] = []
     settings = options.load_settings(args, complaints.append)
-    project = settings_.project_file(Path.cwd())
-    files = [
-        path for path in (settings_.user_file(os.environ), project) if path is not None and path.is_file()
-    ]
+    named = (settings_.user_file(os.environ), settings_.project_file(Path.cwd()))
+    files = [path for path in named if path is not None and _is_file(path)]
     found = examine(
         settings.engine, version=version(), config_files=files, complaints=complaints, load=args.load
     )
@@ -60,6 +58,14 @@ def run(args: argparse.Namespace) -> int:
 
         _print(Console(file=sys.stdout, highlight=False), found)
     return 1 if found.problems else 0
+
+
+def _is_file(path: Path) -> bool:
+    """Whether there is such a file that may be looked at; why not, the settings' complaints say."""
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _print(console: Console, found: Diagnosis) -> None:

@@ -12,6 +12,7 @@ import stat
 import sys
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from engine.errors import TextError, UsageError
 from engine.text import Document, decode, encode
@@ -27,10 +28,21 @@ def read(name: str) -> Document:
         TextError: it cannot be read, is too large, or is not text.
     """
     shown = "stdin" if name == STDIN else name
-    data = sys.stdin.buffer.read(MAX_BYTES + 1) if name == STDIN else _read_path(Path(name))
+    data = _read_stdin() if name == STDIN else _read_path(Path(name))
     if len(data) > MAX_BYTES:
         raise TextError(f"{shown} is larger than {MAX_BYTES // 2**20} MiB", "Cut out the part to be filled.")
     return decode(data, shown)
+
+
+def stdin() -> BinaryIO:
+    """The bytes of stdin.
+
+    Raises:
+        UsageError: it is closed.
+    """
+    if sys.stdin is None:
+        raise UsageError("stdin is closed", "Pipe something into it, or name a file.")
+    return sys.stdin.buffer
 
 
 def write(name: str, document: Document, text: str) -> None:
@@ -89,6 +101,14 @@ def check_place(path: Path) -> None:
         raise UsageError(f"{path} is a directory", "Name a file.")
     if not path.parent.is_dir():
         raise UsageError(f"{path} cannot be written (no directory {path.parent})", "Name another place.")
+
+
+def _read_stdin() -> bytes:
+    try:
+        return stdin().read(MAX_BYTES + 1)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise TextError(f"stdin cannot be read ({reason})", "Pipe a text into it.") from error
 
 
 def _read_path(path: Path) -> bytes:

@@ -16,13 +16,17 @@ import os
 import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
+from pathlib import Path
 from typing import NoReturn
 
-from engine.errors import UnmaskError, UsageError
+from engine.errors import TextError, UnmaskError, UsageError
 
 EXIT_NOTHING = 1
 EXIT_INTERNAL = 70
 EXIT_INTERRUPTED = 130
+
+_OUTPUT = {errno.ENOSPC, errno.EIO, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+"""How writing fails to a stream, which has no file name; reading names what it reads."""
 
 # In the order of the help. A module that is not there (an install without it) is left out.
 COMMANDS = ("demo", "fill", "batch", "serve", "models", "doctor", "stats", "bench", "export", "train", "eval")
@@ -102,6 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Never raises: every error becomes one line on stderr, ``unmask: <cause>. <remedy>``.
     """
+    _open_closed_streams()
     _speak_utf8()
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in arguments
@@ -116,6 +121,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if _reader_left(error):
             _drop_stdout()
             return EXIT_NOTHING
+        if isinstance(error, OSError) and (refused := _refused(error)):
+            return _fail(error, str(refused), refused.exit_code, debug=debug)
         what = " ".join(f"{type(error).__name__}: {error}".split())
         hint = "" if debug else " Run it again as `unmask --debug …` to see the trace."
         return _fail(error, f"internal error: {what}.{hint}", EXIT_INTERNAL, debug=debug)
@@ -150,6 +157,25 @@ def _reader_left(error: Exception) -> bool:
     """Whether the other end of a pipe closed it; Windows reports that as an invalid argument."""
     windows = os.name == "nt" and isinstance(error, OSError) and error.errno == errno.EINVAL
     return isinstance(error, BrokenPipeError) or windows
+
+
+def _refused(error: OSError) -> UnmaskError | None:
+    """What the operating system refuses, as the user's error; None where that names nothing of theirs."""
+    reason = error.strerror or str(error)
+    if error.filename is not None:
+        cause = f"{os.fsdecode(error.filename)} cannot be used ({reason})"
+        return TextError(cause, "Check the name, its permissions and the space on its disk.")
+    if error.errno in _OUTPUT:
+        _drop_stdout()
+        return TextError(f"cannot write the output ({reason})", "Free some space, or send it elsewhere.")
+    return None
+
+
+def _open_closed_streams() -> None:
+    """What is printed goes nowhere where the output streams are closed."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open("w", encoding="utf-8"))  # noqa: SIM115  (for good)
 
 
 def _drop_stdout() -> None:

@@ -197,7 +197,7 @@ def _verify(args: argparse.Namespace) -> int:
 
 def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
     """A model by its name, or an artifact by its directory or its name in the store."""
-    from engine.artifact import MANIFEST_FILE
+    from engine.artifact import is_artifact
     from engine.catalog import lookup
     from engine.errors import ModelNotFoundError
     from engine.home import expanded
@@ -206,7 +206,7 @@ def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
         return lookup(name)
     except ModelNotFoundError:
         directory = expanded(Path(name))
-        if (directory / MANIFEST_FILE).is_file():
+        if is_artifact(directory):
             return directory
         if name in store.list_artifacts():
             return store.artifact_dir(name)
@@ -279,12 +279,12 @@ def _packaged(base: BaseModel) -> Manifest | None:
 
 def _artifact(base: BaseModel, store: ModelStore) -> Path | None:
     """Where the artifact of a base lies; None where it is not built."""
-    from engine.artifact import MANIFEST_FILE
+    from engine.artifact import is_artifact
     from engine.assemble import artifact_path
 
     manifest = _packaged(base)
     directory = None if manifest is None else artifact_path(manifest, store)
-    return directory if directory is not None and (directory / MANIFEST_FILE).is_file() else None
+    return directory if directory is not None and is_artifact(directory) else None
 
 
 def _build(

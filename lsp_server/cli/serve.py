@@ -12,6 +12,7 @@ import sys
 from dataclasses import replace
 from typing import TYPE_CHECKING, get_args
 
+from lsp_server.cli import files
 from lsp_server.cli.options import add_model_options, said
 from lsp_server.options import LogLevel
 
@@ -51,6 +52,7 @@ def run(args: argparse.Namespace) -> int:
     set_up_logging(args.log_level or "warning")
     server = Server(replace(said(args), log_level=args.log_level), environ=os.environ)
     if args.tcp is None:
+        files.stdin()  # or else there is nobody to serve
         return transport.serve_stdio(server)
     return transport.serve_tcp(server, *args.tcp)
 

@@ -168,3 +168,59 @@ def test_without_a_home_what_needs_none_works(unmask: Unmask, monkeypatch: pytes
     assert unmask("models", "list").code == 3
     outcome = unmask("stats")
     assert outcome.code == 2 and "UNMASK_STATS_FILE" in outcome.err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="of POSIX shells")
+@pytest.mark.parametrize(
+    ("streams", "code", "said"),
+    [
+        ("<&-", 2, "unmask: stdin is closed. "),
+        ("< text >&-", 0, ""),
+        ("< text >/dev/full", 2, "unmask: cannot write the output (No space left on device). "),
+        ("< text 2>&-", 0, ""),
+    ],
+)
+@pytest.mark.usefixtures("unmask")
+def test_streams_that_are_closed_or_full(streams: str, code: int, said: str) -> None:
+    if "/dev/full" in streams and not Path("/dev/full").exists():
+        pytest.skip("of Linux")
+    Path("text").write_text("<hole>\n")
+    command = f"{sys.executable} -m lsp_server.cli.main fill - --model fake:answer=x {streams}"
+    environ = {**os.environ, "PYTHONPATH": str(Path(main.__file__).parents[2])}
+    done = subprocess.run(["sh", "-c", command], env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == code
+    assert done.stderr.startswith(said) and done.stderr.count("\n") == bool(said)
+
+
+TOO_LONG = "x" * 300
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("batch", "--model", TOO_LONG), 3),
+        (("models", "info", TOO_LONG), 3),
+        (("models", "list", "--cache-dir", TOO_LONG), 3),
+        (("models", "pull", "qwen2.5-coder-0.5b", "--offline", "--cache-dir", TOO_LONG), 3),
+        (("fill", "x.py", "--at", "1:1", "--cache-dir", TOO_LONG), 3),
+        (("doctor", "--model", TOO_LONG), 1),
+        (("doctor", "--model", "fake", "--cache-dir", TOO_LONG), 1),
+        (("doctor", "--model", "fake", "--base-file", TOO_LONG), 1),
+    ],
+)
+def test_a_name_the_system_refuses_is_no_bug(unmask: Unmask, arguments: tuple[str, ...], code: int) -> None:
+    Path("x.py").write_text("x\n")
+    outcome = unmask(*arguments)
+    assert outcome.code == code
+    assert TOO_LONG in outcome.err + outcome.out.decode().replace("\n", "")
+
+
+def test_what_the_system_refuses_names_the_file(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(args: object) -> int:
+        raise PermissionError(13, "Permission denied", "/root/x")
+
+    monkeypatch.setattr(batch, "run", fail)
+    outcome = unmask("batch")
+    assert outcome.code == 2 and outcome.err.startswith(
+        "unmask: /root/x cannot be used (Permission denied). "
+    )
