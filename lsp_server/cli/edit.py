@@ -82,13 +82,14 @@ def run(args: argparse.Namespace) -> int:
         result = _checked(args.file, document, result)
     if result.status == "ok":
         if new_file is not None:
-            files.create(new_file, document, result.text)
+            files.create(new_file, result.text)
         elif args.write:
             files.write(args.file, document, result.text)
         if args.diff:
             _print_bytes(_diff(args.file, document, request, result))
         elif not args.json and not args.write:
-            _print_bytes(encode(document, result.text))
+            is_new = _is_new_file(request)
+            _print_bytes(result.text.encode("utf-8") if is_new else encode(document, result.text))
     if args.json:
         _print_bytes(requests.encode(requests.edit_answer(None, request, result)))
     _remark(result, new_file or (args.file if args.write else None))
@@ -167,7 +168,8 @@ def _diff(name: str, document: Document, request: EditRequest, result: EditResul
         from lsp_server.cli.diff import created
 
         extension = languages.by_id(request.to or "").extensions[0]
-        return "".join(created(result.text, str(Path(shown).with_suffix(extension)))).encode()
+        lines = created(result.text, str(Path(shown).with_suffix(extension)))
+        return "".join(lines).encode("utf-8", "surrogateescape")  # a name may be any bytes
     edits = smallest_edits(request.text, result.text)
     return diff_of(document, [edit.span for edit in edits], [edit.new_text for edit in edits], shown)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import stat
 import sys
 import tempfile
@@ -48,7 +47,8 @@ def stdin() -> BinaryIO:
 def write(name: str, document: Document, text: str) -> None:
     """Put a new text in the place of a file at once: a reader sees the old one or the new one.
 
-    Mode, encoding and byte order mark stay; a symbolic link stays one.
+    Owner, mode, encoding and byte order mark stay; a symbolic link stays one. A file of several names is
+    written where it lies, so that it keeps them.
 
     Args:
         name: the path.
@@ -74,16 +74,15 @@ def write(name: str, document: Document, text: str) -> None:
         raise TextError(f"{name} cannot be written ({reason})", "It was left as it was.") from error
 
 
-def create(name: str, document: Document, text: str) -> None:
-    """Write a new file in the encoding of another one; what is there already is left as it is.
+def create(name: str, text: str) -> None:
+    """Write a new file, in UTF-8; what is there already is left as it is.
 
     Raises:
         TextError: there is something of this name, or it cannot be written.
     """
-    data = encode(document, text)
     try:
         with Path(name).open("xb") as file:
-            file.write(data)
+            file.write(text.encode("utf-8"))
     except FileExistsError:
         raise TextError(f"{name} is there already", "Leave --write out to print the result.") from None
     except OSError as error:
@@ -125,15 +124,46 @@ def _read_path(path: Path) -> bytes:
 
 
 def _replace(path: Path, data: bytes) -> None:
+    info = path.stat()
+    if info.st_nlink > 1:
+        old = path.read_bytes()
+        try:
+            _overwrite(path, data)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                _overwrite(path, old)
+            raise
+        return
     descriptor, fresh = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".unmask", dir=path.parent)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        shutil.copymode(path, fresh)
+        _dress(fresh, info)
         Path(fresh).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             Path(fresh).unlink()
         raise
+
+
+def _overwrite(path: Path, data: bytes) -> None:
+    with path.open("r+b") as file:
+        file.write(data)
+        file.truncate()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _dress(fresh: str, info: os.stat_result) -> None:
+    """Give a new file the owner and the mode of an old one; without the owner, no rights that it lends."""
+    mode = stat.S_IMODE(info.st_mode)
+    if sys.platform != "win32":
+        try:
+            os.chown(fresh, info.st_uid, info.st_gid)
+        except OSError:
+            mode &= ~(stat.S_ISUID | stat.S_ISGID)
+            with contextlib.suppress(OSError):
+                os.chown(fresh, -1, info.st_gid)
+    Path(fresh).chmod(mode)

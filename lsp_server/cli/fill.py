@@ -240,9 +240,10 @@ def diff_of(document: Document, spans: Sequence[Span], fills: Sequence[str], nam
 
     mark = document.bom.decode(document.encoding)
     moved = [Span(span.start_char + len(mark), span.end_char + len(mark)) for span in spans]
-    diff = "".join(unified_diff(mark + document.text, moved, fills, name))
+    lines = list(unified_diff(mark + document.text, moved, fills, name))
     wide = document.encoding.startswith(("utf-16", "utf-32"))
-    return diff.encode("utf-8" if wide else document.encoding)
+    header = "".join(lines[:2]).encode("utf-8", "surrogateescape")  # a name may be any bytes
+    return header + "".join(lines[2:]).encode("utf-8" if wide else document.encoding)
 
 
 def _remark(args: argparse.Namespace, result: FillResult) -> None:

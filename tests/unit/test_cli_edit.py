@@ -119,3 +119,12 @@ def test_byte_order_marks_and_encodings_are_kept(unmask: Unmask) -> None:
         "fill", "mark.py", "--lines", "1-1", "--instruction", "2", "--write", "--model", "fake:answer=x = 2"
     )
     assert Path("mark.py").read_bytes() == b"\xef\xbb\xbfx = 2\r\n# \xc3\xa9\r\n"
+
+
+def test_a_new_file_is_plain_utf_8(unmask: Unmask) -> None:
+    Path("app.py").write_bytes(b"# coding: latin-1\n" + SOURCE.encode())
+    js = ("--model", "fake:answer=function f() { return 'é→' }")
+    translate = ("fill", "app.py", "--task", "translate", "--to", "js", *js)
+    printed = unmask(*translate)
+    assert printed.code == 0 and "é→".encode() in printed.out
+    assert unmask(*translate, "--write").code == 0 and Path("app.js").read_bytes() == printed.out

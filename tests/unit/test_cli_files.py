@@ -44,6 +44,33 @@ def test_the_mode_stays(tmp_path: Path) -> None:
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"echo hello\n", before)
 
 
+def test_a_file_of_two_names_keeps_them(tmp_path: Path) -> None:
+    path, other = tmp_path / "a.py", tmp_path / "b.py"
+    path.write_bytes(b"a = 1\n")
+    other.hardlink_to(path)
+    files.write(str(path), files.read(str(path)), "b\n")
+    assert (path.read_bytes(), other.read_bytes(), path.stat().st_nlink) == (b"b\n", b"b\n", 2)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such owners")
+@pytest.mark.parametrize("allowed", [True, False])
+def test_the_owner_stays_where_it_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, allowed: bool) -> None:
+    path = tmp_path / "tool.sh"
+    path.write_bytes(b"a\n")
+    path.chmod(0o4755)
+    owner, given = path.stat(), []
+
+    def chown(name: str, uid: int, gid: int) -> None:
+        given.append((uid, gid))
+        if not allowed:
+            raise PermissionError
+
+    monkeypatch.setattr(os, "chown", chown)
+    files.write(str(path), files.read(str(path)), "b\n")
+    assert given[0] == (owner.st_uid, owner.st_gid)
+    assert stat.S_IMODE(path.stat().st_mode) == (0o4755 if allowed else 0o755)
+
+
 def test_a_file_changed_in_the_meantime_is_left_alone(tmp_path: Path) -> None:
     path = tmp_path / "file.py"
     path.write_bytes(b"a\n")

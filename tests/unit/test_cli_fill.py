@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,14 @@ def test_the_diff_is_in_the_files_bytes(unmask: Unmask) -> None:
         in unmask("fill", "mark.py", "--diff", *FAKE).out
     )
     assert b"\n+x = a + b # \xe9\n" in unmask("fill", "latin.py", "--diff", *FAKE).out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_the_diff_names_a_file_by_its_bytes(unmask: Unmask) -> None:
+    for name, head in ((b"\xff.py", b""), ("→.py".encode(), b"# coding: latin-1\n# \xe9\n")):
+        Path(os.fsdecode(name)).write_bytes(head + b"x = <hole>\n")
+        outcome = unmask("fill", os.fsdecode(name), "--diff", *FAKE)
+        assert outcome.code == 0 and outcome.out.startswith(b"--- a/" + name + b"\n+++ b/" + name + b"\n")
 
 
 @pytest.mark.parametrize(
