@@ -196,6 +196,8 @@ class _Fields:
             return default
         if not isinstance(value, str):
             self._refuse(f"`{self._within}{name}` must be a text, not {_kind(value)}")
+        if not _is_unicode(value):
+            self._refuse(f"`{self._within}{name}` holds half a surrogate pair, which is no Unicode text")
         return value
 
     def flag(self, name: str, default: bool) -> bool:
@@ -229,7 +231,7 @@ class _Fields:
     @property
     def is_edit(self) -> bool:
         """Whether the request changes a text that stands, in place of filling holes."""
-        return self._fields.get("task") is not None or self._fields.get("instruction") is not None
+        return self._fields.get("task") is not None or self._fields.get("instruction") not in (None, "")
 
     def task(self) -> _Fields:
         """The fields of `task`; none where an instruction alone says what to do."""
@@ -245,6 +247,8 @@ class _Fields:
     def edited_text(self, *, selected: bool) -> tuple[str, Span | None]:
         """The whole text of an edit request, and the selection in it."""
         value = self._fields.get("segments")
+        if self._fields.get("task") is None and isinstance(value, list) and None in value:
+            self._refuse("`instruction` makes it an edit, which takes no holes: `segments` is the whole text")
         wanted = 3 if selected else 1
         what = "the text before, the selection and the text after" if selected else "the whole text"
         if not isinstance(value, list) or len(value) != wanted or not all(isinstance(t, str) for t in value):

@@ -88,7 +88,10 @@ def test_unknown_fields_are_ignored() -> None:
         ({"segments": [None], "deadline_ms": False}, "`deadline_ms`"),
         ({"segments": [None], "deadline_ms": -1}, "`deadline_ms` must be between"),
         ({"segments": [None], "deadline_ms": 10**400}, "`deadline_ms` must be between"),
-        ({"segments": [None], "instruction": "make it faster"}, "`segments` of this task"),
+        ({"segments": [None], "instruction": "make it faster"}, "an edit, which takes no holes"),
+        ({"segments": ["x"], "instruction": "\ud800"}, "`instruction` holds half a surrogate pair"),
+        ({"segments": ["x"], "task": {"kind": "complete", "opening": "\udc00"}}, "`task.opening` holds half"),
+        ({"segments": ["x"], "task": {"kind": "follow", "before": "\ud800"}}, "`task.before` holds half"),
         ({"segments": ["x"], "task": "rewrite"}, "`task` must be an object"),
         ({"segments": ["x"], "task": {}}, "`task.kind` is missing"),
         ({"segments": ["x"], "task": {"kind": "dance"}}, "`task.kind` must be one of rewrite, translate"),
@@ -200,6 +203,10 @@ def test_a_task_is_read_with_its_selection() -> None:
     assert asked == EditRequest(
         "translate", "a\nb\nc", "python", Span(2, 3), to="go", opening="func ", max_tokens=9, deadline_ms=5.0
     )
+
+
+def test_an_empty_instruction_is_none() -> None:
+    assert parse(segments=["x = ", None], instruction="").ask == parse(segments=["x = ", None]).ask
 
 
 def test_an_instruction_alone_asks_for_a_rewrite_of_everything() -> None:
