@@ -110,13 +110,27 @@ def load(project_dir: Path | None, environ: Mapping[str, str], report: Report, *
         report: called with one line for each thing that cannot be used.
         extra: command line or client, in rising precedence.
     """
-    user = user_file(environ)
-    layers = [] if user is None else [options_.from_toml(user, report)]
+    layers = [_of_user(environ, report)]
     project = None if project_dir is None else project_file(project_dir)
     if project is not None:
         layers.append(_of_project(project, report))
     layers.append(options_.from_environment(environ, report))
     return resolve(*layers, *extra)
+
+
+def _of_user(environ: Mapping[str, str], report: Report) -> Options:
+    """What the user's own file says; one that is named must be there."""
+    file = user_file(environ)
+    if file is None:
+        return Options()
+    if environ.get(USER_FILE_VARIABLE, "").strip() not in ("", os.devnull):
+        try:
+            file.stat()
+        except (FileNotFoundError, NotADirectoryError):
+            report(f"{USER_FILE_VARIABLE} names {file}, which is not there; ignored.")
+        except (OSError, ValueError):
+            pass  # reading it tells what is wrong
+    return options_.from_toml(file, report)
 
 
 def _of_project(path: Path, report: Report) -> Options:

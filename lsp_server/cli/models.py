@@ -141,12 +141,13 @@ def _pull(args: argparse.Namespace) -> int:
     from engine.catalog import lookup
     from engine.errors import UsageError
     from engine.sources import pull
+    from engine.store import ModelStore
 
     base = lookup(args.name)
     if args.file is not None and args.sources and "file" not in args.sources:
         raise UsageError("--file is given, and --from names other sources", "Add --from file or drop one.")
     config = _config(args)
-    store = _store(args)
+    store = ModelStore(config.cache_dir)
     shipped = _packaged(base)
     if not shipped:
         print(f"unmask: this version ships no graphs for {base.name}: weights only", file=sys.stderr)

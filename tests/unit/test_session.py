@@ -1,5 +1,6 @@
 """Folders and their settings, what is answered at all, suggestions that rest, and the engine's states."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -46,6 +47,7 @@ class Desk:
         self.reports: list[str] = []
         self.statuses: list[Status] = []
         self._changed = threading.Condition()
+        (tmp_path / "user.toml").touch()
         environ = {
             "UNMASK_CONFIG": str(tmp_path / "user.toml"),
             "UNMASK_STATS_FILE": str(tmp_path / "stats" / "suggestions.json"),
@@ -121,9 +123,9 @@ def test_folders_are_found_however_their_uri_is_escaped(desk: Desk):
     assert str(desk.snapshot(uri="file:///C:/My%20Code/src/a.py").inside) == "src/a.py"
 
 
-def test_the_command_line_wins_over_the_client(tmp_path: Path):
+def test_the_command_line_wins_over_the_client():
     session = Session(
-        environ={"UNMASK_CONFIG": str(tmp_path / "none"), "UNMASK_STATS": "0"},
+        environ={"UNMASK_CONFIG": os.devnull, "UNMASK_STATS": "0"},
         command_line=Options(max_tokens=3), report=pytest.fail, on_status=lambda _: None,
     )  # fmt: skip
     session.set_initial(Options(max_tokens=4, deadline_ms=77))

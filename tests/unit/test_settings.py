@@ -1,5 +1,6 @@
 """Which layer wins, where the layers are found, and which files are left alone."""
 
+import os
 from pathlib import Path, PurePosixPath
 
 import pytest
@@ -83,7 +84,7 @@ def test_the_nearest_project_file_is_the_one(project: Path):
     (project.parent / "unmask.toml").write_text('model = "outer"\n')
     (project / "unmask.toml").write_text('model = "inner"\n')
     assert load(project).engine.model == "inner"
-    assert load(project.parent).engine.model == "outer"
+    assert load(project.parent, UNMASK_CONFIG=os.devnull).engine.model == "outer"
 
 
 def test_a_file_above_the_repository_is_not_the_projects(project: Path):
@@ -97,8 +98,14 @@ def test_a_project_cannot_choose_files_to_load(tmp_path: Path) -> None:
         'sources = ["file"]\nthreads = 3\n'
     )
     said: list[str] = []
-    held = settings.load(tmp_path, {"UNMASK_CONFIG": str(tmp_path / "none.toml")}, said.append)
+    held = settings.load(tmp_path, {"UNMASK_CONFIG": os.devnull}, said.append)
     assert held.engine == EngineConfig(threads=3)
     assert len(said) == 4
     for line, name in zip(said, ("base_file", "cache_dir", "model", "sources"), strict=True):
         assert name in line
+
+
+def test_a_user_file_that_is_named_and_missing_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    settings.load(None, {"UNMASK_CONFIG": str(tmp_path / "none.toml")}, said.append)
+    assert said == [f"UNMASK_CONFIG names {tmp_path / 'none.toml'}, which is not there; ignored."]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Typist:
     def __init__(self, tmp_path: Path, model: str, **options: Any) -> None:
         self.requests: list[FillRequest] = []
         self.session = Session(
-            environ={"UNMASK_CONFIG": str(tmp_path / "none"), "UNMASK_STATS": "0"},
+            environ={"UNMASK_CONFIG": os.devnull, "UNMASK_STATS": "0"},
             command_line=Options(model=model, **{"debounce_ms": 0, **options}),
             report=pytest.fail,
             on_status=lambda _: None,
