@@ -84,6 +84,8 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("nowhere to write to", "Name --out DIR or --ship DIR.")
     if args.out is not None and args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         raise UsageError(f"{args.out} is not empty", "Name a new directory.")
+    if args.ship is not None and args.ship.exists() and not args.ship.is_dir():
+        raise UsageError(f"{args.ship} is not a directory", "Name one with --ship.")
     try:
         made = _checkpoint(args) if args.source is not None else _base(args)
     except ModuleNotFoundError as error:

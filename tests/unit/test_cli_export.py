@@ -24,6 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
         ([], "nowhere to write to"),
         (["--from", "x", "--ship", "s"], "a checkpoint becomes an artifact of its own"),
         (["--from", "x", "--out", "o", "--adapter", "a"], "a checkpoint becomes an artifact of its own"),
+        (["--ship", __file__], "is not a directory"),
         (["--quantization", "f16", "--out", "o"], "f16 is for checkpoints with --from"),
         (["--from", "no such thing", "--out", "o"], "is no directory and no hub repository"),
         (["--from", ".", "--out", "o"], "holds no config.json"),
