@@ -103,6 +103,8 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
 
     if args.task == "follow" and args.before is None:
         raise UsageError("follow needs the file as it was before", "Name it with --before FILE.")
+    if args.before == args.file == files.STDIN:
+        raise UsageError("stdin cannot be the file and what it was before", "Name one of them.")
     if args.check and (args.task != "types" or args.file == files.STDIN or language_of(args) != "python"):
         raise UsageError("--check is for the types of a Python file", "Leave it out.")
     if args.before is not None and regions.is_secret_path(args.before):

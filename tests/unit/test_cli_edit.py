@@ -80,6 +80,11 @@ def test_mistakes_are_named(unmask: Unmask, source: Path, arguments: tuple[str, 
     assert outcome.code == 2 and said in outcome.err
 
 
+def test_stdin_is_read_once(unmask: Unmask) -> None:
+    outcome = unmask("fill", "-", "--task", "follow", "--before", "-", *FAKE, stdin=b"x\n")
+    assert outcome.code == 2 and "stdin cannot be the file and" in outcome.err
+
+
 def test_calls_follow_a_signature(unmask: Unmask, source: Path) -> None:
     Path("old.py").write_bytes((SOURCE + "f()\r\n").encode())
     text = SOURCE.replace("f()", "f(n)") + "f()\r\n"
