@@ -55,7 +55,7 @@ def add_model_options(parser: argparse.ArgumentParser, *, decodes: bool = True) 
         "--sources",
         type=_sources,
         metavar="KIND,…",
-        help=f"where weights are looked for, in this order: {', '.join(get_args(SourceKind))}",
+        help=f"where weights are looked for, in this order; default: {','.join(EngineConfig().sources)}",
     )
     group.add_argument(
         "--base-file", type=Path, metavar="GGUF", help="weights on this disk, for the source `file`"
