@@ -105,7 +105,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="latency and throughput on this machine",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--json", action="store_true", help="one JSON object on stdout")
     parser.add_argument(

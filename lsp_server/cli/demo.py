@@ -81,7 +81,6 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="the two-minute tour: watch holes in real files being filled",
         description=DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     names = ", ".join(sample.name for sample in SAMPLES)
     parser.add_argument("--sample", metavar="NAME", help=f"only this file: {names}")

@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from engine.errors import TextError, UnmaskError, UsageError
 
@@ -58,7 +58,10 @@ exit codes:
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser whose errors are ours: one line, with the remedy."""
+    """An argument parser whose errors are ours: one line, with the remedy. Options are written out."""
+
+    def __init__(self, **said: Any) -> None:
+        super().__init__(**{"allow_abbrev": False, **said})
 
     def error(self, message: str) -> NoReturn:
         """Raise ``UsageError`` in place of printing the usage and leaving."""
@@ -82,7 +85,6 @@ def build_parser() -> Parser:
         description=DESCRIPTION,
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and leave")
     parser.add_argument("--debug", action="store_true", help="show the trace of an error")

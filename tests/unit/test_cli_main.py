@@ -79,6 +79,8 @@ def test_help_imports_nothing_heavy() -> None:
         (("batch", "--device", "tpu"), "tpu"),
         (("batch", "--sources", "hub,torrent"), "torrent"),
         (("batch", "--bogus"), "--bogus"),
+        (("batch", "--off"), "--off"),
+        (("models", "list", "--js"), "--js"),
     ],
 )
 def test_wrong_usage_is_one_line_and_two(unmask: Unmask, arguments: tuple[str, ...], named: str) -> None:
