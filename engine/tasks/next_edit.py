@@ -13,7 +13,7 @@ from engine import languages
 from engine.brackets import outside_strings
 from engine.edits import TextEdit, apply
 from engine.languages import Language
-from engine.syntax import parses_worse
+from engine.syntax import parse, parses_worse
 from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.change import Change
 from engine.tasks.changed_names import renames
@@ -43,7 +43,8 @@ def follow_ups(before: str, text: str, language: Language) -> Implied:
     """
     change = Change.between(before, text, language)
     if change is None:
-        return Implied()
+        unread = language.grammar is not None and parse(text, language) is None
+        return Implied(unsure="the text was not parsed in time" if unread else None)
     if parses_worse(text, before, language):
         return Implied(unsure="the text does not parse")
     names, signatures = renames(change), signature_changes(change)

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import syntax
 from engine.edits import apply, smallest_edits
 from engine.languages import by_id
 from engine.tasks.change import Change
@@ -302,6 +303,14 @@ def test_calls_follow_a_signature(
 def test_what_is_not_sure_is_left_alone(language: str, before: str, changed: tuple[str, str]) -> None:
     text = before.replace(*changed, 1)
     assert follow_ups(before, text, by_id(language)).follow_ups == ()
+
+
+def test_a_change_that_was_not_read_in_time_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(syntax, "_memory", syntax._Memory())
+    monkeypatch.setattr(syntax, "MAX_SECONDS", -1.0)
+    implied = follow_ups("def f(a): ...\nf(1)\n", "def g(a): ...\nf(1)\n", by_id("python"))
+    assert implied.follow_ups == ()
+    assert implied.unsure is not None
 
 
 def test_a_call_that_was_changed_as_well_is_the_users() -> None:
