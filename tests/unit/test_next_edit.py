@@ -308,7 +308,8 @@ def test_what_is_not_sure_is_left_alone(language: str, before: str, changed: tup
 def test_a_change_that_was_not_read_in_time_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(syntax, "_memory", syntax._Memory())
     monkeypatch.setattr(syntax, "MAX_SECONDS", -1.0)
-    implied = follow_ups("def f(a): ...\nf(1)\n", "def g(a): ...\nf(1)\n", by_id("python"))
+    rest = "x = [a, b]\n" * 8000
+    implied = follow_ups(f"def f(a): ...\nf(1)\n{rest}", f"def g(a): ...\nf(1)\n{rest}", by_id("python"))
     assert implied.follow_ups == ()
     assert implied.unsure is not None
 
