@@ -21,6 +21,7 @@ from safetensors import SafetensorError, safe_open
 
 from engine.artifact import sha256_of
 from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, SourceError
+from engine.home import expanded
 
 CONFIG_FILE = "config.json"
 SINGLE_FILE = "model.safetensors"
@@ -274,10 +275,11 @@ def locate(source: str, *, offline: bool = False) -> Path:
         offline: whether to look into the hub's cache alone.
 
     Raises:
+        ConfigError: it begins with a home directory that is not known.
         ModelNotFoundError: it is neither.
         SourceError: the hub did not deliver.
     """
-    path = Path(source).expanduser()
+    path = expanded(Path(source))
     if path.is_dir():
         return path
     repository, _, revision = source.partition("@")

@@ -302,6 +302,6 @@ def _snake_case(key: str) -> str:
 def _show(value: object) -> str:
     try:
         text = repr(value)
-    except ValueError:  # a number of too many digits
+    except (ValueError, RecursionError):  # too many digits, too deep
         return "that"
     return text if len(text) <= 60 else text[:57] + "..."

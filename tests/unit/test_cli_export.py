@@ -27,6 +27,7 @@ def run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
         (["--ship", __file__], "is not a directory"),
         (["--quantization", "f16", "--out", "o"], "f16 is for checkpoints with --from"),
         (["--from", "no such thing", "--out", "o"], "is no directory and no hub repository"),
+        (["--from", "~nosuchuser/x", "--out", "o"], "begins with a home directory that is not known"),
         (["--from", ".", "--out", "o"], "holds no config.json"),
     ],
 )
