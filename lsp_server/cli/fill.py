@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
         segments=segments,
         language=language,
         single_line=single_line,
-        max_tokens=args.max_tokens or max(settings.explicit_tokens, _held_tokens(document.text, spans)),
+        max_tokens=args.max_tokens or max(settings.explicit_tokens, _held_tokens(spans)),
         deadline_ms=args.deadline_ms,
         within_block=True,
         related=() if from_stdin else _related(Path(args.file), document.text, language, settings),
@@ -157,9 +157,11 @@ def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
     return marked
 
 
-def _held_tokens(text: str, spans: Sequence[Span]) -> int:
-    """About as many tokens as the longest of the spans holds, and rather more than fewer."""
-    return max(span.end_char - span.start_char for span in spans) // 2
+def _held_tokens(spans: Sequence[Span]) -> int:
+    """As many tokens as the longest of the spans may hold, up to what can be asked for."""
+    from lsp_server.cli.requests import MAX_HOLE_TOKENS
+
+    return min(max(span.end_char - span.start_char for span in spans) // 2, MAX_HOLE_TOKENS)
 
 
 def _without_loss(file: str, text: str, spans: Sequence[Span], result: FillResult) -> FillResult:

@@ -164,7 +164,7 @@ def _reader_left(error: Exception) -> bool:
 def _refused(error: OSError) -> UnmaskError | None:
     """What the operating system refuses, as the user's error; None where that names nothing of theirs."""
     reason = error.strerror or str(error)
-    if error.filename is not None:
+    if isinstance(error.filename, str | bytes):
         cause = f"{os.fsdecode(error.filename)} cannot be used ({reason})"
         return TextError(cause, "Check the name, its permissions and the space on its disk.")
     if error.errno in _OUTPUT:

@@ -220,9 +220,10 @@ def test_a_hole_may_be_as_long_as_what_stood_there(unmask: Unmask, monkeypatch: 
     monkeypatch.setattr(Engine, "fill", spy)
     Path("long.py").write_text("x = 1\n" + "y = 2222\n" * 1000)
     unmask("fill", "long.py", "--lines", "1-1", *FAKE)
+    unmask("fill", "long.py", "--lines", "2-801", *FAKE)
     unmask("fill", "long.py", "--lines", "2-1001", *FAKE)
     unmask("fill", "long.py", "--lines", "1-1", "--max-tokens", "7", *FAKE)
-    assert seen == [256, 4499, 7]
+    assert seen == [256, 3599, 4096, 7]
 
 
 def test_a_hole_that_is_left_empty_is_named(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
