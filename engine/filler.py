@@ -6,6 +6,7 @@ Knows one hole at a time; how several are weighed against one another is ``engin
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -47,7 +48,11 @@ CONTEXT_SHARE = 0.2
 """How much of the time that a request has left its context may take; else a shorter one is encoded."""
 
 SHORTER = (2, 4)
-"""By how much, in order, until one can be encoded in time or is the last."""
+"""The context budget is divided by 2, then by 4, until it can be encoded in time; the last is used in any
+case."""
+
+UNJUDGED = Faults(sys.maxsize, 0)
+"""The faults of a fill where there was no time to look for them: never fewer than those of another."""
 
 EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
@@ -102,7 +107,7 @@ class Filled:
     Attributes:
         text: the fill, empty where it was refused.
         denoised: the canvas it is from.
-        faults: what is wrong with it.
+        faults: what is wrong with it; ``UNJUDGED`` where the deadline had passed.
         refusal: why it is not worth showing; None where it is.
         work: what it took, all tries together.
         steps: of denoising, all tries together.
@@ -198,7 +203,8 @@ class Filler:
             work += Work(len(denoised.tokens) - len(start), denoised.forwards, rows=denoised.rows)
             fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
             fill = _trimmed(request, language, hole, fill, denoised.stopped)
-            return _Attempt(fill, denoised, blame.of(fill))
+            limits.cancel.check()
+            return _Attempt(fill, denoised, UNJUDGED if limits.deadline.passed else blame.of(fill))
 
         made = attempt(())
         if self._revises and request.revise and self._doubtful(request, language, hole, made):

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 import time
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from engine.brackets import unmatched
 from engine.languages import Language
 from engine.syntax import Trials, error_spans, parse
-from engine.types import CancelToken, Span
+from engine.types import CancelToken, Deadline, Span
 
 SIGNS = ("(", ")", "[", "]", "{", "}", ":", ",", ";", "=", ".", '"', "'", "`", "<", ">", "->", "=>", "|", "*")
 """What is tried at every place, whatever a model says."""
@@ -111,10 +112,14 @@ def places(text: str, around: Sequence[Span], *, only_there: bool = False) -> li
                 for span in around
             )
         ][:MAX_PLACES]
-    marks = [mark for span in around for mark in (span.start_char, span.end_char)]
-    return sorted(found, key=lambda place: min(abs(place.span.start_char - mark) for mark in marks))[
-        :MAX_PLACES
-    ]
+    marks = sorted({mark for span in around for mark in (span.start_char, span.end_char)})
+
+    def n_chars_away(place: Place) -> int:
+        at_char = place.span.start_char
+        behind = bisect_left(marks, at_char)
+        return min(abs(at_char - mark) for mark in marks[max(behind - 1, 0) : behind + 1])
+
+    return sorted(found, key=n_chars_away)[:MAX_PLACES]
 
 
 class Trying:
@@ -124,13 +129,16 @@ class Trying:
         text: the text.
         language: its language.
         most_errors: the most errors an edit may leave.
-        cancel: polled now and then.
+        cancel: polled at every edit.
+        deadline: after which no edit fits.
     """
 
-    def __init__(self, text: str, language: Language, most_errors: int, cancel: CancelToken) -> None:
+    def __init__(
+        self, text: str, language: Language, most_errors: int, cancel: CancelToken, deadline: Deadline
+    ) -> None:
         syntax = parse(text, language)
         self._trials = None if syntax is None else Trials(syntax)
-        self._text, self._cancel = text, cancel
+        self._text, self._cancel, self._deadline = text, cancel, deadline
         self._tried: dict[str, int] = {}
         self._until = time.thread_time() + MAX_SECONDS
         self.fewest = most_errors
@@ -147,8 +155,7 @@ class Trying:
 
     def fits(self, mend: Mend) -> bool:
         """Whether an edit is as good as the best so far; it is kept then."""
-        new = mend.made(self._text)
-        errors = self._errors(mend, new)
+        errors, new = self._errors(mend)
         if errors > self.fewest or new == self._text:
             return False
         self.fewest = errors
@@ -188,7 +195,7 @@ class Trying:
             if put_in
             else [Mend(place.span, self._apart(place.span, WORD))]
         )
-        return any(self._errors(mend, mend.made(self._text)) <= self.fewest for mend in mends)
+        return any(self._errors(mend)[0] <= self.fewest for mend in mends)
 
     def _insertions(self, at_char: int, new: str) -> Iterator[Mend]:
         """Ways to put a text before what stands at an offset."""
@@ -220,20 +227,24 @@ class Trying:
 
     def _apart(self, span: Span, new: str) -> str:
         """A text that keeps its words apart from the words around a span."""
-        before, after = self._text[: span.start_char][-1:], self._text[span.end_char :][:1]
+        start, end = span.start_char, span.end_char
+        before, after = self._text[max(start - 1, 0) : start], self._text[end : end + 1]
         front = " " if _is_word(before) and _is_word(new[:1]) else ""
         return f"{front}{new}{' ' if _is_word(new[-1:]) and _is_word(after) else ''}"
 
-    def _errors(self, mend: Mend, new: str) -> int:
+    def _errors(self, mend: Mend) -> tuple[int, str]:
+        """The errors that an edit leaves, or too many where there is no time to find out, and its text."""
+        self._cancel.check()
+        if self._deadline.passed:
+            return self.fewest + 1, self._text
+        new = mend.made(self._text)
         known = self._tried.get(new)
         if known is None:
             if len(self._tried) >= MAX_TRIALS or time.thread_time() > self._until:
-                return self.fewest + 1
-            if len(self._tried) % 64 == 0:
-                self._cancel.check()
+                return self.fewest + 1, new
             known = self._trials.error_count(mend.span, mend.text) if self._trials else 0
             self._tried[new] = known
-        return known
+        return known, new
 
 
 def _is_word(char: str) -> bool:

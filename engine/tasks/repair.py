@@ -116,7 +116,7 @@ class _Repair:
 
     def __init__(self, bench: Workbench, text: str, language: Language, most_errors: int) -> None:
         self._bench, self._text, self._language = bench, text, language
-        self._trying = Trying(text, language, most_errors, bench.cancel)
+        self._trying = Trying(text, language, most_errors, bench.cancel, bench.deadline)
 
     def mend(self, near: Sequence[Place]) -> _Chosen | None:
         """The likeliest mend at some places that leaves the fewest errors."""
@@ -183,8 +183,7 @@ class _Repair:
         sites = []
         known = names(self._text)
         for place in inside:
-            likely = [said.strip() for said, _ in _likeliest_at(reading, window, place)]
-            words = [name for name in known if any(said and name.startswith(said) for said in likely)]
+            likely = {said.strip() for said, _ in _likeliest_at(reading, window, place)} - {""}
             for put_in in (False, True):
                 if self._trying.takes_word(place, put_in=put_in):
                     span = Span(place.span.start_char, place.span.start_char) if put_in else place.span
@@ -194,8 +193,9 @@ class _Repair:
                     )
                     promise = _surprise(reading, window, span) + chance - (0.0 if put_in else CHANGED)
                     sites.append((promise, place, put_in))
-                    for word in words:
-                        self._try(place, word, put_in=put_in)
+                    for word in known:
+                        if word.startswith(tuple(likely)):
+                            self._try(place, word, put_in=put_in)
         return sorted(sites, key=lambda site: -site[0])
 
     def _write(self, place: Place, *, put_in: bool) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from engine.canvas import Canvas
 from engine.denoiser import Prediction
 from engine.engine import Engine
+from engine.errors import Cancelled
 from engine.fake import FakeDenoiser
+from engine.faults import Blame, Faults
 from engine.schedule import Decoding
 from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
 
@@ -94,6 +97,27 @@ def test_a_fill_without_faults_costs_nothing_more() -> None:
     fill(once, "a = 1\nb = ", "\n")
     fill(again, "a = 1\nb = ", "\n")
     assert once.n_passes < again.n_passes
+
+
+def test_nobody_is_blamed_when_time_is_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    request = FillRequest(("x = ", None, "\n"), "python", single_line=True)
+    blamed: list[str] = []
+    monkeypatch.setattr(Blame, "of", lambda _, fill: blamed.append(fill) or Faults(0, 0))
+    fake = FakeDenoiser("call(1)")
+    result = Engine(fake, fake.codec, 1024).fill(replace(request, deadline_ms=0))
+    assert result.status == "ok" and not blamed
+    with pytest.raises(Cancelled):
+        Engine(Cancelling(), fake.codec, 1024).fill(request, cancel=CancelToken())
+    assert not blamed
+
+
+class Cancelling(FakeDenoiser):
+    """Its requests are cancelled while it makes their last pass."""
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        prediction = super().predict(canvas, masks, cancel)
+        cancel.cancel()
+        return prediction
 
 
 def test_the_frames_count_all_tries_and_the_last_shows_the_answer() -> None:

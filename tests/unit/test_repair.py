@@ -15,7 +15,7 @@ from engine.fake import FakeDenoiser
 from engine.languages import by_id
 from engine.syntax import Trials, error_count, error_spans, parse
 from engine.tasks.mending import Mend, Trying, broken_spans, places
-from engine.types import CancelToken, EditRequest, Span
+from engine.types import CancelToken, Deadline, EditRequest, Span
 
 PYTHON = by_id("python")
 
@@ -109,12 +109,23 @@ def test_trials_agree_with_parsing_anew() -> None:
 
 def test_only_the_best_mends_are_kept() -> None:
     text = "f(]\ng(]\n"
-    trying = Trying(text, PYTHON, error_count(text, PYTHON), CancelToken())
+    trying = Trying(text, PYTHON, error_count(text, PYTHON), CancelToken(), Deadline())
     for place in places(text, broken_spans(text, PYTHON, None)):
         trying.change(place, ")")
         trying.leave_out(place)
     left = {error_count(mend.made(text), PYTHON) for mend in trying.mends}
     assert left == {trying.fewest}
+
+
+def test_no_edit_is_tried_when_time_is_up() -> None:
+    text = "f(]\n"
+    place = places(text, [Span(2, 3)], only_there=True)[-1]
+    cancel = CancelToken()
+    assert Trying(text, PYTHON, 1, cancel, Deadline()).change(place, ")")
+    assert not Trying(text, PYTHON, 1, cancel, Deadline.after_ms(0)).change(place, ")")
+    cancel.cancel()
+    with pytest.raises(Cancelled):
+        Trying(text, PYTHON, 1, cancel, Deadline()).change(place, ")")
 
 
 PIECES = st.sampled_from(
