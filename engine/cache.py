@@ -37,7 +37,7 @@ class ContextCache:
     Attributes:
         ids: the tokens.
         arrays: their entries ``[n_heads, capacity, head_dim]``, and room for more.
-        n_mirrored: of how many of the first tokens a copy of the arrays on a device has the entries, too.
+        n_mirrored: how many tokens, from the first on, a copy of the arrays on a device has entries for.
     """
 
     def __init__(self, n_arrays: int, n_heads: int, head_dim: int) -> None:

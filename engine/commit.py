@@ -29,11 +29,12 @@ class CommitRule:
         order: which slots come first: those whose best token is most probable, leads by most, or has the
             least entropy around it; or simply from left to right.
         per_pass: slots that a pass fills at least.
-        threshold: slots at least this certain are filled all at once; above 1, none are.
+        threshold: slots more certain than this are filled all at once; at 1 or above, none are.
         entropy_bound: with uniform noise, slots are accepted as long as the entropies of the surer ones add
             up to no more than this (EB sampler, arXiv 2505.24857).
         temperature: 0 takes the best token, else one is drawn.
-        last_temperature: of the last pass of a canvas, in between linearly; the same with masks.
+        last_temperature: with uniform noise, the temperature falls or rises to this by the last pass of a
+            canvas, in equal steps; with masks it stays as it is.
         top_p: only the most probable tokens that add up to this are drawn from.
         remask: whether the least certain slots are masked again as the canvas fills (P2, arXiv 2502.03540).
         sub_block: slots are filled in groups of this many, one group after the other; 0 for all at once.

@@ -24,9 +24,9 @@ class Hint:
 
     Attributes:
         tokens: its ids ``[n]``.
-        chances: how likely the base is to agree with each proposed token, by the number of tokens that
-            matched, from 0; the last one holds for all longer matches.
-        start: the same before anything is written; 0 where the copy does not begin with the text.
+        chances: how likely the base is to agree with a proposed token where 0, 1, 2, … tokens before it are
+            those before it in the hint; the last one holds for all longer matches.
+        start: how likely the base is to begin as the hint does; 0 where nothing speaks for that.
         before: tokens that stand before the canvas, where they are to be matched as well.
         trust: what is left of a chance where drafted slots speak for another token.
     """
@@ -120,7 +120,10 @@ def with_copy(draft: Draft, copied: Copied, trust: float) -> Draft:
 
 
 def _beside(tokens: Sequence[int], draft: Draft) -> Draft:
-    """A draft in which what stands beside a run of it has what that leaves: chances of one place add up."""
+    """Scales the chances of a run's siblings by the probability the run leaves over.
+
+    Those of one place add up to at most 1 then.
+    """
     chances, parent = list(draft.chances), SETTLED
     for token in tokens:
         children = draft.children(parent)

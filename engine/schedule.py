@@ -17,7 +17,8 @@ DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 
 
 UNFORESEEN = 0.8
-"""Where the likeliest branch is not followed, none is in this share of cases: their chances are too high."""
+"""If the likeliest branch fails, all others fail too in this share of cases (measured: their chances are
+overestimated)."""
 
 
 @dataclass(frozen=True, slots=True)

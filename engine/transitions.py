@@ -45,8 +45,9 @@ class TransitionRule:
         context_smoothing: the same for occurrences in the context.
         context_weight: what an occurrence in the context counts for.
         match_weights: what more it counts where the token before agrees as well, the two before, and so on.
-        sharpness: of the probabilities told; slot and transitions speak partly of the same, so below 1.
-        share: what is told of the probabilities in the end, as they are too high.
+        sharpness: the scores of a place are multiplied by this before they are made probabilities. Below 1:
+            slots and transitions know partly the same things, so their sum is too sure.
+        share: the probabilities are multiplied by this at the end, because they are overestimated.
     """
 
     weight: float = 0.7
