@@ -74,14 +74,15 @@ def cut_at_end(
 def _whole_suffix_at(prefix: str, fill: str, suffix: str, language: Language) -> int | None:
     """Where a fill goes on with all of a short suffix and nothing else, white space aside.
 
-    None as well where the text would be more broken if it were cut there: a last bracket may be its own.
+    None as well where the text would be more broken if it were cut there: a last bracket may be its own. And
+    where nothing would be left, unless the text is less broken so.
     """
     written, rest = fill.rstrip(), suffix.rstrip()
     at = len(written) - len(rest)
-    if at <= 0 or not written.endswith(rest):
+    if at < 0 or not written.endswith(rest):
         return None
     without, whole = (_brokenness(prefix, kept, suffix, language) for kept in (fill[:at], fill))
-    return at if without <= whole else None
+    return at if without < whole or (at > 0 and without == whole) else None
 
 
 def _brokenness(prefix: str, fill: str, suffix: str, language: Language) -> tuple[int, int]:

@@ -43,8 +43,10 @@ def unified_diff(old: str, spans: Sequence[Span], fills: Sequence[str], name: st
         for finer in _refined(change, old_lines, new_lines)
     ]
     if changes:
-        yield f"--- a/{name}\n"
-        yield f"+++ b/{name}\n"
+        # As git writes it: a tab ends a name with spaces, which others would cut there.
+        told = name.lstrip("/") + ("\t" if " " in name else "")
+        yield f"--- a/{told}\n"
+        yield f"+++ b/{told}\n"
     for hunk in _hunks(changes):
         first, last = hunk[0], hunk[-1]
         lead = min(CONTEXT_LINES, first.old_start)

@@ -27,6 +27,9 @@ def cut(prefix: str, fill: str, suffix: str, *, whole: bool = False) -> str:
         (DEF + "    to", "tal = a\n    return total\n", "turn total\n", "tal = a\n    re"),
         # a short suffix, written to its end
         (DEF + "    return max(", "a, b)", ")\n", "a, b"),
+        # nothing but the suffix: left out where it is wrong twice, and not where it is as well there
+        (DEF + "    ", "return a", "return a\n", ""),
+        (DEF, "    x(a)\n", "    x(a)\n", "    x(a)\n"),
         # never written again: the place that parses, and goes on like the suffix
         (DEF + "    if a", " > b:\n        return a\n    return b\n", ":\n        return b\n", " > b"),
         (DEF, "    x = a\n    y = b\n    return x + y\n", "    return x\n", "    x = a\n    y = b\n"),
