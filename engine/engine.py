@@ -15,12 +15,13 @@ from engine.correct import CorrectionRule, correct
 from engine.denoiser import AnyDenoiser
 from engine.errors import UsageError
 from engine.fake import FakeDenoiser
-from engine.filler import EARLY, Filled, Filler, Hole, Limits
+from engine.filler import Filled, Filler, Hole, Limits
 from engine.joint import Joint
 from engine.layout import MAX_CHARS_PER_TOKEN
 from engine.schedule import DecodeRule, Decoding
 from engine.tokens import TokenCodec
 from engine.types import (
+    EARLY,
     MAX_HOLES,
     CancelToken,
     Deadline,

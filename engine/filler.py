@@ -27,7 +27,7 @@ from engine.lookup import Hint
 from engine.revise import Start, others, revise
 from engine.stopping import stop_rule
 from engine.tokens import TokenCodec
-from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Related, Work
+from engine.types import EARLY, CancelToken, CanvasFrame, Deadline, FillRequest, FrameListener, Related, Work
 
 BLANK_ALTERNATIVE = 0.05
 """A hole that somebody asked to fill is left blank only if no text is at least this probable."""
@@ -53,8 +53,6 @@ case."""
 
 UNJUDGED = Faults(sys.maxsize, 0)
 """The faults of a fill where there was no time to look for them: never fewer than those of another."""
-
-EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,12 @@ Status = Literal["ok", "refused", "error"]
 MAX_HOLES = 64
 """The most holes of one request."""
 
+MAX_HOLE_TOKENS = 4096
+"""The most tokens of a hole that can be asked for."""
+
+EARLY = {"length": "stopped at max_tokens", "deadline": "stopped at the deadline"}
+"""By what stopped a fill before it had come to its end: the reason its result gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -69,7 +69,9 @@ async def edit_for(
     work = WorkDone(ls, f"Unmask: filling {snapshot.name}", token, task.cancel if task else None)
     try:
         listener = canvas.listener(ls, document, snapshot, spans, work)
-        filled = await fills.fill(ls.session, snapshot, spans, on_frame=listener)
+        filled = await fills.fill(
+            ls.session, snapshot, spans, replacing=target.what == "range", on_frame=listener
+        )
     finally:
         work.end()
     if not ls.documents.is_current(document, snapshot.version):

@@ -19,6 +19,7 @@ from lsp_server import analysis
 from lsp_server.effort import Spent
 from lsp_server.errors import RequestFailed, Superseded, from_engine
 from lsp_server.related import Around
+from lsp_server.replacing import loses_code, tokens_for
 from lsp_server.session import Session, Snapshot
 from lsp_server.suggestions import Prepared, Shown
 
@@ -141,9 +142,21 @@ def _show(
 
 
 async def fill(
-    session: Session, snapshot: Snapshot, spans: Sequence[Span], *, on_frame: FrameListener | None = None
+    session: Session,
+    snapshot: Snapshot,
+    spans: Sequence[Span],
+    *,
+    replacing: bool = False,
+    on_frame: FrameListener | None = None,
 ) -> list[tuple[Span, str]]:
     """Fill spans of a document jointly: each span that was filled, with its text, in order.
+
+    Args:
+        session: whose engine and settings.
+        snapshot: the document.
+        spans: what to fill, in order and disjoint.
+        replacing: whether what stands there is the user's, and not the mark of a hole.
+        on_frame: told each step, on the worker thread.
 
     Raises:
         RequestFailed: nothing came of it; the message says why.
@@ -160,7 +173,7 @@ async def fill(
             segments=_segments(snapshot.text, spans),
             language=snapshot.language,
             single_line=held.multi_line == "never" or all(_in_a_line(snapshot.text, span) for span in spans),
-            max_tokens=held.explicit_tokens,
+            max_tokens=tokens_for(spans, held.explicit_tokens),
             within_block=True,
             related=_related(session, snapshot, around),
             related_tokens=held.context_files,
@@ -173,6 +186,8 @@ async def fill(
         raise from_engine(error) from error
     if result.status != "ok":
         raise RequestFailed(f"Unmask: nothing to fill in here: {result.reason or 'no answer'}.")
+    if replacing and loses_code(snapshot.text, spans, result):
+        raise RequestFailed(f"Unmask: the fill {result.reason}, and code would be lost. Select less.")
     texts = (_with_newline(text, snapshot.newline) for text in result.fills)
     return [(span, text) for span, text in zip(spans, texts, strict=True) if text]
 

@@ -14,8 +14,9 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from engine.errors import UsageError
-from engine.types import FillRequest, FillResult, Span
+from engine.types import EARLY, FillRequest, FillResult, Span
 from lsp_server.cli import edit, options
+from lsp_server.replacing import loses_code, tokens_for
 
 if TYPE_CHECKING:
     from engine.text import Document
@@ -122,7 +123,7 @@ def run(args: argparse.Namespace) -> int:
         segments=segments,
         language=language,
         single_line=single_line,
-        max_tokens=args.max_tokens or max(settings.explicit_tokens, _held_tokens(spans)),
+        max_tokens=args.max_tokens or tokens_for(spans, settings.explicit_tokens),
         deadline_ms=args.deadline_ms,
         within_block=True,
         related=() if from_stdin else _related(Path(args.file), document.text, language, settings),
@@ -157,23 +158,12 @@ def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
     return marked
 
 
-def _held_tokens(spans: Sequence[Span]) -> int:
-    """As many tokens as the longest of the spans may hold, up to what can be asked for."""
-    from lsp_server.cli.requests import MAX_HOLE_TOKENS
-
-    return min(max(span.end_char - span.start_char for span in spans) // 2, MAX_HOLE_TOKENS)
-
-
 def _without_loss(file: str, text: str, spans: Sequence[Span], result: FillResult) -> FillResult:
-    """The result, or a refusal where it ended early and code would be replaced by the beginning of other."""
-    from engine.filler import EARLY
-    from engine.regions import HOLE
-
-    remedy = {EARLY["length"]: "Raise --max-tokens.", EARLY["deadline"]: "Raise --deadline-ms."}
-    replaced = [text[span.start_char : span.end_char].strip() for span in spans]
-    if result.status != "ok" or result.reason not in remedy or not set(replaced) - {"", HOLE}:
+    """The result, or a refusal where code would be replaced by the beginning of other."""
+    if not loses_code(text, spans, result):
         return result
-    reason = f"the fill {result.reason}, and {file} would lose code. {remedy[result.reason]}"
+    option = "--max-tokens" if result.reason == EARLY["length"] else "--deadline-ms"
+    reason = f"the fill {result.reason}, and {file} would lose code. Raise {option}."
     return replace(result, status="refused", fills=("",) * len(spans), reason=reason)
 
 
@@ -249,8 +239,6 @@ def diff_of(document: Document, spans: Sequence[Span], fills: Sequence[str], nam
 
 def _remark(args: argparse.Namespace, result: FillResult) -> None:
     """Say on stderr what stdout does not."""
-    from engine.filler import EARLY
-
     if result.status == "refused":
         print(f"unmask: nothing to give: {result.reason}", file=sys.stderr)
         return

@@ -14,10 +14,18 @@ from typing import NoReturn, TypeVar, get_args
 
 from engine.edits import smallest_edits
 from engine.errors import UsageError
-from engine.types import EditKind, EditRequest, EditResult, FillRequest, FillResult, Span, Strength
+from engine.types import (
+    MAX_HOLE_TOKENS,
+    EditKind,
+    EditRequest,
+    EditResult,
+    FillRequest,
+    FillResult,
+    Span,
+    Strength,
+)
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-MAX_HOLE_TOKENS = 4096
 
 Json = dict[str, object]
 Id = object  # any JSON value; it comes back as it was sent

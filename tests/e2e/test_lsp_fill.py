@@ -2,6 +2,7 @@
 
 import time
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
@@ -87,6 +88,15 @@ def test_fill_here_and_over_a_selection(start: Start):
         assert applied(text, change["edits"]) == result
 
 
+def test_a_selection_is_not_replaced_by_the_beginning_of_something(start: Start):
+    client = start("--model", "fake:answer=" + quote("more = 2\n" * 600))
+    client.initialize(RESOLVES)
+    client.open(URI, "".join(f"value_{n} = {n}\n" for n in range(40)))
+    here = next(each for each in actions(client, span(3, 0, 20, 0)) if "fill here" in each["title"])
+    with pytest.raises(RpcError, match="code would be lost"):
+        client.call("codeAction/resolve", here)
+
+
 def test_a_block_cursor_is_a_cursor(start: Start):
     client = start("--model", "fake:answer=f(2)")
     client.initialize(RESOLVES)
@@ -138,8 +148,7 @@ def test_a_fill_under_way_is_not_displaced_by_typing_but_refused_when_stale(star
     holes = actions(client, span(0, 0, 0, 0))[0]
     _, filled = client.request("codeAction/resolve", holes)
     assert len(client.ghost(other, 2, 2)) == 1  # waits for the fill
-    assert filled.done()
-    assert "edit" in filled.result()
+    assert "edit" in filled.result(1)
     _, stale = client.request("codeAction/resolve", holes)
     client.wait_for("$/progress", lambda progress: progress["value"]["kind"] == "report")
     client.change(URI, 2, {"range": span(0, 0, 0, 0), "text": "#"})
