@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -74,6 +75,21 @@ def artifact_path(manifest: Manifest, store: ModelStore) -> Path:
     """Where the artifact of this very manifest belongs; another manifest, another place."""
     digest = hashlib.sha256(manifest.source.read_bytes()).hexdigest()
     return store.artifact_dir(f"{manifest.name}-{manifest.quantization}-{digest[:12]}")
+
+
+def superseded_artifacts(store: ModelStore) -> list[Path]:
+    """Artifacts of our models that another version of Unmask made and this one has no use for."""
+    from engine.catalog import BASES  # noqa: PLC0415 - it imports nothing of ours, and is needed here alone
+
+    wanted = set()
+    for base in BASES:
+        for quantization in ("q8", *WHOLE_COLUMNS):
+            with contextlib.suppress(ModelNotFoundError):
+                wanted.add(artifact_path(packaged_manifest(base.name, quantization), store).name)
+    names = "|".join(re.escape(base.name) for base in BASES)
+    ours = re.compile(rf"(?:{names})-[a-z0-9]+-[0-9a-f]{{12}}")
+    found = (name for name in store.list_artifacts() if ours.fullmatch(name) and name not in wanted)
+    return [store.artifact_dir(name) for name in found]
 
 
 def build_artifact(

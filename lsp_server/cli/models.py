@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,7 +36,8 @@ EPILOG = f"""\
 examples:
   unmask models list                            what there is, and what is on this machine
   unmask models pull {DEFAULT_MODEL}         fetch the weights and make the artifact
-  unmask models verify {DEFAULT_MODEL}       read everything again and compare the sha256"""
+  unmask models verify {DEFAULT_MODEL}       read everything again and compare the sha256
+  unmask models prune                           remove what earlier versions of Unmask made"""
 
 PULL_DESCRIPTION = """\
 Fetch the base weights of a model, verify their sha256 and make the artifact that runs.
@@ -82,6 +84,8 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     telling = actions.add_parser("info", help="everything known of a model or an artifact directory")
     verifying = actions.add_parser("verify", help="read weights and artifact again and compare every sha256")
 
+    pruning = actions.add_parser("prune", help="remove artifacts that only other versions of Unmask use")
+
     pulling.add_argument("name", metavar="NAME", help="a name from `unmask models list`")
     pulling.add_argument(
         "--from",
@@ -99,7 +103,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
         action.add_argument("name", metavar="NAME", help="a model's name, or an artifact directory")
     for action in (listing, telling):
         action.add_argument("--json", action="store_true", help="print JSON")
-    for action in (listing, pulling, telling, verifying):
+    for action in (listing, pulling, telling, verifying, pruning):
         action.add_argument(
             "--cache-dir", type=Path, metavar="DIR", help="where weights and artifacts are kept"
         )
@@ -111,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         UnmaskError: the model cannot be had, read or trusted.
     """
-    actions = {"list": _list, "pull": _pull, "info": _info, "verify": _verify}
+    actions = {"list": _list, "pull": _pull, "info": _info, "verify": _verify, "prune": _prune}
     return actions[args.models_command](args)
 
 
@@ -193,6 +197,19 @@ def _verify(args: argparse.Namespace) -> int:
                 checked.append(("artifact", _verify_artifact(artifact, progress)))
     for what, path in checked:
         print(f"{what:<9} ok  {path}")
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    from engine.assemble import superseded_artifacts
+    from engine.store import human_bytes
+
+    freed_bytes = 0
+    for directory in superseded_artifacts(_store(args)):
+        freed_bytes += sum(file.stat().st_size for file in directory.iterdir())
+        shutil.rmtree(directory)
+        print(f"removed   {directory}")
+    print(f"{human_bytes(freed_bytes)} freed" if freed_bytes else "nothing to remove")
     return 0
 
 

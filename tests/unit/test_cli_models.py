@@ -12,6 +12,7 @@ import pytest
 
 from engine import catalog
 from engine import store as store_module
+from engine.assemble import artifact_path, packaged_manifest, superseded_artifacts
 from engine.store import ModelStore
 from lsp_server.cli import models
 from lsp_server.cli.main import main
@@ -161,3 +162,34 @@ def test_a_damaged_artifact_is_listed_as_one(capsys, monkeypatch, tmp_path):
     assert main(["models", "info", "tiny", "--json"]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert facts["manifest"] is None and "manifest.json cannot be read" in facts["damage"]
+
+
+def test_prune_removes_what_other_versions_made_and_nothing_else(capsys, tmp_path):
+    artifacts = tmp_path / "cache" / "artifacts"
+    for name in ("tiny-u8-0123456789ab", "tiny-u8", "my-model", "other-u8-0123456789ab"):
+        (artifacts / name).mkdir(parents=True)
+        (artifacts / name / "manifest.json").write_text("{}")
+    assert main(["models", "prune"]) == 0
+    assert {path.name for path in artifacts.iterdir()} == {"tiny-u8", "my-model", "other-u8-0123456789ab"}
+    said = capsys.readouterr().out
+    assert "tiny-u8-0123456789ab" in said and "2 bytes freed" in said
+    assert main(["models", "prune"]) == 0
+    assert capsys.readouterr().out == "nothing to remove\n"
+
+
+def test_prune_keeps_what_this_version_makes(tmp_path, monkeypatch):
+    shipped = catalog.BASES
+    monkeypatch.undo()
+    monkeypatch.setenv("UNMASK_CACHE_DIR", str(tmp_path / "cache"))
+    store = ModelStore()
+    kept = [
+        artifact_path(packaged_manifest(base.name, quantization), store)
+        for base in catalog.BASES
+        for quantization in ("q8", "d8", "u8")
+    ]
+    old = store.artifact_dir(f"{catalog.BASES[0].name}-u8-0123456789ab")
+    for directory in (*kept, old):
+        directory.mkdir(parents=True)
+        (directory / "manifest.json").write_text("{}")
+    assert shipped != catalog.BASES
+    assert superseded_artifacts(store) == [old]
