@@ -15,6 +15,7 @@ from engine.chat import Turn
 from engine.denoise import StopRule
 from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
+from engine.offers import TARGETS
 from engine.syntax import error_count, error_spans, parse
 from engine.tasks import Edited, glossary, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
@@ -24,9 +25,6 @@ from engine.tasks.parts import split
 from engine.text import newline_of
 from engine.types import EditRequest, Span
 from engine.workbench import FlawFinder, Flaws, Workbench
-
-TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
-"""LSP identifiers of what can be translated to and from."""
 
 PART_CHARS = 450
 """Neighbouring items are translated together up to this length; small models leave some of more out."""
