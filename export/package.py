@@ -90,7 +90,7 @@ def package(
             raise ArtifactError(f"{adapter.name} was trained on another base", "Name that base's adapter.")
         config = replace(config, adapter_rank=info.rank)
         shapes |= {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        adapter_entry = {"name": info.name, **file_entry(_shipped(adapter, directory / ADAPTER_FILE))}
+        adapter_entry = {"name": info.name, **file_entry(_put(adapter, directory / ADAPTER_FILE))}
     plan, n_bytes = plan_weights(
         {name: shape for name, shape in shapes.items() if name not in tied}, encoding
     )
@@ -102,7 +102,9 @@ def package(
     data = manifest_data(base, base_name, base_sha256, encoding, plan, n_bytes)
     data["adapter"] = adapter_entry
     if transitions is not None:
-        data["transitions"] = file_entry(_shipped(transitions, directory / TRANSITIONS_FILE))
+        shared = shipped_file(directory / TRANSITIONS_FILE)
+        theirs = shared if _is_copy(transitions, shared) else directory / TRANSITIONS_FILE
+        data["transitions"] = file_entry(_put(transitions, theirs))
     data["decode"] = asdict(rule)
     data["tokenizer"] = {
         "file": TOKENIZER_FILE,
@@ -118,12 +120,13 @@ def package(
     assemble(_written(data, directory), gguf_path, artifact_dir)
 
 
-def _shipped(source: Path, target: Path) -> Path:
-    """A file in its place among the shipped ones; put there unless it is."""
-    shipped = shipped_file(target)
-    if shipped.exists() and artifact.sha256_of(shipped) == artifact.sha256_of(source):
-        return shipped
-    return Path(shutil.copyfile(source, target))
+def _put(source: Path, target: Path) -> Path:
+    """A file in its place; put there unless it is."""
+    return target if _is_copy(source, target) else Path(shutil.copyfile(source, target))
+
+
+def _is_copy(source: Path, target: Path) -> bool:
+    return target.exists() and artifact.sha256_of(target) == artifact.sha256_of(source)
 
 
 def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:

@@ -19,6 +19,7 @@ from export.data import Shape
 from export.package import package
 from export.recipe import Recipe
 from export.train import train_adapter
+from export.transitions import TRANSITIONS_FILE
 from tests.conftest import DRAFTING, TinyModel
 
 pytestmark = pytest.mark.export
@@ -63,7 +64,14 @@ def test_a_corpus_becomes_an_adapter_and_an_artifact_that_answers(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about names of dimensions
         package(
-            tiny_f32.gguf, "tiny", "q8", run / "shipped", run / "artifact", adapter=adapter, rule=DRAFTING
+            tiny_f32.gguf,
+            "tiny",
+            "q8",
+            run / "shipped",
+            run / "artifact",
+            adapter=adapter,
+            transitions=adapter.with_name(TRANSITIONS_FILE),
+            rule=DRAFTING,
         )
     engine = open_engine(EngineConfig(model=str(run / "artifact"), device="cpu", threads=1))
     assert engine.info.adapter == "canvas-9"
