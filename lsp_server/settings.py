@@ -172,7 +172,10 @@ def project_files(project_dir: Path) -> Iterator[Path]:
     top = home()
     for directory in (project_dir, *project_dir.parents):
         yield directory / FILE_NAME
-        if directory == top or (directory / ".git").exists():
+        try:
+            if directory == top or (directory / ".git").exists():
+                return
+        except OSError:  # a folder that may not be looked into
             return
 
 

@@ -109,3 +109,13 @@ def test_a_user_file_that_is_named_and_missing_is_said(tmp_path: Path) -> None:
     said: list[str] = []
     settings.load(None, {"UNMASK_CONFIG": str(tmp_path / "none.toml")}, said.append)
     assert said == [f"UNMASK_CONFIG names {tmp_path / 'none.toml'}, which is not there; ignored."]
+
+
+def test_a_folder_that_may_not_be_looked_into_ends_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_: Path) -> bool:
+        raise PermissionError
+
+    monkeypatch.setattr(Path, "exists", refuse)
+    assert list(settings.project_files(tmp_path)) == [tmp_path / "unmask.toml"]
