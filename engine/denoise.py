@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from engine.canvas import Canvas
 from engine.denoiser import Denoiser, Prediction
-from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.draft import NO_DRAFT, ROOT, Draft
 from engine.lookup import NO_COPY, NOTHING, Hint, continuation, with_copy
 from engine.schedule import DecodeRule, plan_masks, worth_verifying
 from engine.tokens import TokenCodec
@@ -188,10 +188,10 @@ class _Settling:
         Returns:
             the place reached, from 0; None where the base's choice is left to the next pass.
         """
-        draft, node = self.canvas.draft, SETTLED
+        draft, node = self.canvas.draft, ROOT
         while True:
             allowed = allowed_next(
-                prediction.logits[node - SETTLED], self.canvas.settled, self._codec, self._task
+                prediction.logits[node - ROOT], self.canvas.settled, self._codec, self._task
             )
             if node >= draft.n_run and is_close(allowed):
                 return None
@@ -208,7 +208,7 @@ class _Settling:
             self._doubts += doubts_of(allowed, len(self.canvas.settled), token)
             self._settle(token, probable)
             if self.stopped is not None or not standing:
-                return node - SETTLED
+                return node - ROOT
             node = followed
 
     def guess(self, denoiser: Denoiser, rule: DecodeRule) -> Draft:
@@ -230,7 +230,7 @@ class _Settling:
             draft: what is proposed.
             drafted: whether slots were predicted for it.
         """
-        ended = [parent != SETTLED and draft.tokens[parent] in self._end for parent in draft.parents]
+        ended = [parent != ROOT and draft.tokens[parent] in self._end for parent in draft.parents]
         draft = draft.where(lambda node: not ended[node])
         if drafted:
             self._settle_certain(draft, rule)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-SETTLED = -1
+ROOT = -1
 """The parent of a node that follows the settled tokens."""
 
 
@@ -19,7 +19,7 @@ class Draft:
 
     Attributes:
         tokens: of each node ``[n]``.
-        parents: the node that each follows, or ``SETTLED`` ``[n]``.
+        parents: the node that each follows, or ``ROOT`` ``[n]``.
         chances: how likely the base is to agree with each, if it did so with its parent ``[n]``.
     """
 
@@ -46,7 +46,7 @@ class Draft:
         """How likely each node is to stand, with all before it ``[n]``."""
         reached: list[float] = []
         for parent, chance in zip(self.parents, self.chances, strict=True):
-            reached.append((1.0 if parent == SETTLED else reached[parent]) * chance)
+            reached.append((1.0 if parent == ROOT else reached[parent]) * chance)
         return reached
 
     @property
@@ -54,18 +54,18 @@ class Draft:
         """How many nodes stand before each ``[n]``."""
         depths: list[int] = []
         for parent in self.parents:
-            depths.append(0 if parent == SETTLED else depths[parent] + 1)
+            depths.append(0 if parent == ROOT else depths[parent] + 1)
         return depths
 
     def children(self, node: int) -> list[int]:
-        """The nodes that follow one, or ``SETTLED``."""
+        """The nodes that follow one, or ``ROOT``."""
         return [child for child, parent in enumerate(self.parents) if parent == node]
 
     def joined(self, other: Draft) -> Draft:
         """Both in one tree, this one's nodes first; what both propose has the higher of the two chances."""
         tokens, parents, chances = list(self.tokens), list(self.parents), list(self.chances)
         places = {place: node for node, place in enumerate(zip(parents, tokens, strict=True))}
-        number = {SETTLED: SETTLED}
+        number = {ROOT: ROOT}
         for node, (parent, token) in enumerate(zip(other.parents, other.tokens, strict=True)):
             place = (number[parent], token)
             if place not in places:
@@ -79,7 +79,7 @@ class Draft:
 
     def where(self, kept: Callable[[int], bool]) -> Draft:
         """The draft without the nodes that a rule does not keep, and without what follows them."""
-        number = {SETTLED: SETTLED}
+        number = {ROOT: ROOT}
         for node, parent in enumerate(self.parents):
             if parent in number and kept(node):
                 number[node] = len(number) - 1

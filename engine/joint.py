@@ -20,7 +20,7 @@ MAX_SWEEPS = 2
 CLEARLY_LIKELIER = 10.0
 """Nats by which a new fill must make the whole likelier; less decides as often wrongly (results log)."""
 
-SETTLED = 0.7
+BEYOND_DOUBT = 0.7
 """How likely every token of a fill must be for it not to be filled again (results log)."""
 
 MAX_JOINT_CHARS = 2000
@@ -137,5 +137,5 @@ class Joint:
 
 def _is_settled(fill: Filled) -> bool:
     """Whether nothing of a fill is in doubt."""
-    sure = min(fill.denoised.probabilities, default=0.0) >= SETTLED
+    sure = min(fill.denoised.probabilities, default=0.0) >= BEYOND_DOUBT
     return sure and not fill.faults and fill.refusal is None

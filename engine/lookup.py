@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 
-from engine.draft import SETTLED, Draft
+from engine.draft import ROOT, Draft
 from engine.schedule import expected_run
 
 MAX_RUN = 24
@@ -124,7 +124,7 @@ def _beside(tokens: Sequence[int], draft: Draft) -> Draft:
 
     Those of one place add up to at most 1 then.
     """
-    chances, parent = list(draft.chances), SETTLED
+    chances, parent = list(draft.chances), ROOT
     for token in tokens:
         children = draft.children(parent)
         parent = next(child for child in children if draft.tokens[child] == token)

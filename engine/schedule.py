@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
-from engine.draft import SETTLED, Draft
+from engine.draft import ROOT, Draft
 
 Decoding = Literal["left_to_right", "lossless", "parallel"]
 
@@ -68,8 +68,8 @@ def plan_masks(draft: Draft, rule: DecodeRule) -> tuple[int, ...]:
     reached = [1.0, *draft.reached]
     foreseen, best = [0.0] * len(reached), [0.0] * len(reached)
     for parent, chance in zip(draft.parents, draft.chances, strict=True):
-        foreseen[parent - SETTLED] += chance
-        best[parent - SETTLED] = max(best[parent - SETTLED], chance)
+        foreseen[parent - ROOT] += chance
+        best[parent - ROOT] = max(best[parent - ROOT], chance)
     ends_here = [
         reach * max(1.0 - total, UNFORESEEN * (1.0 - one))
         for reach, total, one in zip(reached, foreseen, best, strict=True)

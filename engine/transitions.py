@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.draft import NO_DRAFT, ROOT, Draft
 from engine.errors import ArtifactError
 
 IntArray = npt.NDArray[np.int64]
@@ -200,7 +200,7 @@ class Transitions:
                 if place.reach * chance >= worth:
                     heapq.heappush(waiting, (-place.reach * chance, next(order), place, index, chance))
 
-        place = _Place(SETTLED, 0, self.indices(before), 1.0)
+        place = _Place(ROOT, 0, self.indices(before), 1.0)
         while place.slot < len(scores):
             best, *others = self._candidates(scores[place.slot], place.known, rule)
             wait(place, others)

@@ -27,7 +27,7 @@ from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
 MAX_ROWS = 256
 """The most rows of one pass that compares texts."""
 
-TRIES = 6
+EDIT_TRIES = 6
 """How often an answer with flaws is tried anew."""
 
 NEAR = 12
@@ -260,7 +260,7 @@ class Workbench:
         return revise(
             judged(first),
             lambda start: judged(self._decoded(replace(task, start=start, hint=hint))),
-            tries=TRIES,
+            tries=EDIT_TRIES,
             go_on=lambda: not self.deadline.passed,
         ).denoised
 

@@ -31,7 +31,7 @@ SEED = 2026
 N_SPOILT = 300
 N_RIGHT = 300
 PER_DOCUMENT = 3
-TRIES = 60
+DRAWS = 60
 
 Kind = Literal["deleted", "replaced", "inserted", "bracket", "right", "right, doubted"]
 SPOILT: tuple[Kind, ...] = ("deleted", "replaced", "inserted", "bracket")
@@ -162,7 +162,7 @@ def _case(document: Document, span: Span, text: str, kind: Kind, rng: random.Ran
     if kind == "right, doubted":
         doubtful = (rng.choice(tokens),)
     elif kind != "right":
-        for _ in range(TRIES):
+        for _ in range(DRAWS):
             spoilt = _spoil(text, tokens, kind, rng)
             if syntax.has_error(spoilt, language):
                 break

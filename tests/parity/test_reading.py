@@ -13,7 +13,7 @@ from engine.cache import ContextCache
 from engine.canvas import Canvas
 from engine.canvas_denoiser import CHUNK, CanvasDenoiser
 from engine.denoiser import TOP, Prediction
-from engine.draft import SETTLED, Draft
+from engine.draft import ROOT, Draft
 from engine.errors import Cancelled
 from engine.rows import Rows
 from engine.runtime import OnnxModel
@@ -112,7 +112,7 @@ def test_every_branch_is_read_as_if_it_stood_alone(tiny_adapted: TinyModel) -> N
         run_only = Canvas.masked(8).propose(Draft.run(branch, [0.5] * len(branch)))
         said = alone.predict(run_only, masks, CancelToken())
         assert np.abs(both.logits[[0, *(node + 1 for node in nodes)]] - said.logits).max() < CLOSE
-        for place, node in enumerate([SETTLED, *nodes]):
+        for place, node in enumerate([ROOT, *nodes]):
             ours, theirs = both.drafts[node + 1], said.drafts[place]
             assert ours.shape == theirs.shape
             assert not ours.size or np.abs(ours - theirs).max() < CLOSE

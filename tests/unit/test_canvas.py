@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engine.canvas import MASKED, Canvas
-from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.draft import NO_DRAFT, ROOT, Draft
 from engine.unmask import best_tokens, hold_to, prefer_others
 
 
@@ -46,7 +46,7 @@ def test_a_proposal_is_cut_at_the_end_of_the_canvas() -> None:
 
 
 def test_slots_show_the_run_and_the_draft_keeps_its_branches() -> None:
-    forked = Draft((7, 8, 9, 6), (SETTLED, 0, 0, 2), (0.5, 0.5, 0.25, 1.0))
+    forked = Draft((7, 8, 9, 6), (ROOT, 0, 0, 2), (0.5, 0.5, 0.25, 1.0))
     canvas = Canvas.masked(4).propose(forked)
     assert (canvas.proposed, canvas.draft) == ([7, 8], forked)
     assert Canvas.masked(2).propose(forked).draft.tokens == (7, 8, 9)  # 6 has no slot

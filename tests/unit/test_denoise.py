@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from engine.canvas import Canvas
 from engine.denoise import Avoided, Denoised, Task, denoise
 from engine.denoiser import Encoded, Prediction
-from engine.draft import SETTLED, Draft
+from engine.draft import ROOT, Draft
 from engine.engine import Engine
 from engine.errors import Cancelled, UsageError
 from engine.fake import FakeDenoiser
@@ -143,7 +143,7 @@ class Forking(FakeDenoiser):
     def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
         right = super().draft(logits, settled, worth)
         n, wrong = len(right), [token + 1 for token in right.tokens]
-        parents = [*range(-1, n - 1), SETTLED, *range(n, 2 * n - 1)]
+        parents = [*range(-1, n - 1), ROOT, *range(n, 2 * n - 1)]
         return Draft((*wrong, *right.tokens), tuple(parents), (0.9,) * (2 * n))
 
     def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
@@ -166,7 +166,7 @@ class Beside(FakeDenoiser):
     def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
         right = super().draft(logits, settled, worth)
         n, first = len(right), [token + 1 for token in right.tokens[:1]]
-        return Draft((*first, *right.tokens), (*[SETTLED] * 2, *range(1, n))[: n + 1], (0.01, *[0.9] * n))
+        return Draft((*first, *right.tokens), (*[ROOT] * 2, *range(1, n))[: n + 1], (0.01, *[0.9] * n))
 
 
 def test_no_more_is_proposed_than_there_is_room_for() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from engine.canvas import Canvas
 from engine.denoise import Denoised, Task, denoise
 from engine.denoiser import Prediction
-from engine.draft import SETTLED, Draft
+from engine.draft import ROOT, Draft
 from engine.fake import FakeDenoiser
 from engine.lookup import MAX_RUN, Copied, Hint, continuation, with_copy
 from engine.schedule import LEFT_TO_RIGHT, DecodeRule
@@ -118,7 +118,7 @@ def test_a_hint_never_changes_the_text(answer: str, hint: str, most: int) -> Non
     assert (given_hint.text, given_hint.stopped) == (without.text, without.stopped)
 
 
-TREE = Draft((1, 2, 3), (SETTLED, 0, SETTLED), (0.6, 0.5, 0.3))
+TREE = Draft((1, 2, 3), (ROOT, 0, ROOT), (0.6, 0.5, 0.3))
 """1 and 2, or 3."""
 
 
@@ -155,5 +155,5 @@ def test_a_copy_takes_nothing_from_a_draft(tokens: list[int], chance: float, tru
 
 def path(draft: Draft, node: int) -> tuple[int, ...]:
     """The tokens up to a node."""
-    before = () if draft.parents[node] == SETTLED else path(draft, draft.parents[node])
+    before = () if draft.parents[node] == ROOT else path(draft, draft.parents[node])
     return (*before, draft.tokens[node])

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.draft import NO_DRAFT, SETTLED, Draft
+from engine.draft import NO_DRAFT, ROOT, Draft
 from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, expected_run, plan_masks, worth_verifying
 from engine.verify import chances_of, stands
 
@@ -27,7 +27,7 @@ def run(*chances: float) -> Draft:
     return Draft.run(range(len(chances)), chances)
 
 
-FORKED = Draft((1, 2, 3, 4), (SETTLED, 0, SETTLED, 2), (0.5, 0.5, 0.25, 1.0))
+FORKED = Draft((1, 2, 3, 4), (ROOT, 0, ROOT, 2), (0.5, 0.5, 0.25, 1.0))
 """1 2, or 3 4."""
 
 

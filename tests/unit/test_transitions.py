@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from engine.draft import NO_DRAFT, SETTLED
+from engine.draft import NO_DRAFT, ROOT
 from engine.errors import ArtifactError
 from engine.fake import SPECIAL
 from engine.tokens import TokenCodec
@@ -80,7 +80,7 @@ def test_the_other_reading_is_a_branch(table_path: Path) -> None:
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
     draft = table.draft(logits, ids("x"), worth=0.1)
     assert CODEC.decode(draft.tokens[: draft.n_run]) == "ab"
-    (first, second) = draft.children(SETTLED)
+    (first, second) = draft.children(ROOT)
     assert CODEC.decode([draft.tokens[second]]) == "c"
     assert CODEC.decode([draft.tokens[child] for child in draft.children(second)])[0] == "d"
     assert draft.chances[first] > draft.chances[second]
