@@ -2,17 +2,18 @@
 
 The adapter predicts every slot by itself, without knowing what its neighbours become; "for x in" in one
 reading and "while x <" in another average to "for x <". Here a run is chosen from left to right, each
-token by what its slot says and by how often it follows the token before it: in the corpus (a table that
+token by what its slot says and by how often it follows the tokens before it: in the corpus (a table that
 ships with the adapter) and in the context at hand. The idea is that of a transition layer over parallel
-predictions (arXiv 1910.11555), with counts in place of a trained one. Other runs that are likely enough
-branch off it. Nothing here is trusted: what is chosen is a draft, and the base verifies it.
+predictions (arXiv 1910.11555), with counts in place of a trained one, smoothed as in an n-gram model. Other
+runs that are likely enough branch off it. Nothing here is trusted: what is chosen is a draft, and the base
+verifies it.
 """
 
 from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,11 @@ UNKNOWN = -1
 MAX_BRANCHES, MAX_NODES = 6, 64
 """The most tokens that are proposed for one place, and in one draft."""
 
+COUNT_STEPS = 8
+"""Counts of the table are kept as logarithms, in this many steps a doubling: within 5 % of what they are."""
+
+_TIMES = np.exp2(np.arange(256, dtype=np.float32) / COUNT_STEPS)
+
 GUESSED = 6
 """The longest run that is proposed where no slot was predicted."""
 
@@ -40,27 +46,64 @@ class TransitionRule:
     """How much what follows what counts (chosen on held-out text, see the results log).
 
     Attributes:
-        weight: of transitions beside the adapter's own log-probabilities.
-        smoothing: occurrences that a token must have before its own followers count half.
+        weight: of transitions beside the adapter's own log-probabilities. Below 1: slots and transitions know
+            partly the same things, so their sum would be too sure.
+        smoothing: occurrences that a token must have before its own followers count half; and a pair.
         context_smoothing: the same for occurrences in the context.
         context_weight: what an occurrence in the context counts for.
         match_weights: what more it counts where the token before agrees as well, the two before, and so on.
-        sharpness: the scores of a place are multiplied by this before they are made probabilities. Below 1:
-            slots and transitions know partly the same things, so their sum is too sure.
-        share: the probabilities are multiplied by this at the end, because they are overestimated.
+        sharpness: the scores of a place are multiplied by this before they are made probabilities.
+        share: the probabilities are multiplied by this at the end; the rest is for tokens not in the table.
     """
 
-    weight: float = 0.7
-    smoothing: float = 50.0
+    weight: float = 0.4
+    smoothing: tuple[float, float] = (50.0, 10.0)
     context_smoothing: float = 5.0
     context_weight: float = 1.0
     match_weights: tuple[float, ...] = (10.0, 100.0, 300.0)
-    sharpness: float = 0.7
+    sharpness: float = 0.9
     share: float = 1.0
 
 
-ALONE = TransitionRule(weight=1.0, sharpness=1.0, share=0.6)
+ALONE = TransitionRule(weight=1.0, sharpness=0.8, share=0.9)
 """Where no slot was predicted, transitions speak for themselves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Followers:
+    """What follows each of some histories in the corpus.
+
+    Attributes:
+        starts: where the followers of each history start ``[n_histories + 1]``.
+        tokens: index of each follower in the vocabulary, ascending within a history ``[n]``.
+        counts: how often it followed, in ``COUNT_STEPS`` a doubling ``[n]``.
+    """
+
+    starts: IntArray
+    tokens: npt.NDArray[np.uint16]
+    counts: npt.NDArray[np.uint8]
+
+    def of(self, history: int) -> tuple[IntArray, FloatArray]:
+        """The followers of a history, and how often each followed."""
+        span = slice(self.starts[history], self.starts[history + 1])
+        return self.tokens[span].astype(np.int64), _TIMES[self.counts[span]]
+
+    def number(self, history: int, token: int) -> int:
+        """A history and its follower, as a history of the next order; ``UNKNOWN`` if it never followed."""
+        start, end = self.starts[history], self.starts[history + 1]
+        number = int(start + np.searchsorted(self.tokens[start:end], token))
+        return number if number < end and self.tokens[number] == token else UNKNOWN
+
+    def sound(self, n_histories: int, n_tokens: int) -> bool:
+        """Whether the parts fit together."""
+        n = len(self.tokens)
+        inner = np.ones(max(n - 1, 0), dtype=np.bool_)  # between two followers of one history
+        if len(self.starts) == n_histories + 1 and self.starts[-1] == n == len(self.counts):
+            bounds = self.starts[(self.starts > 0) & (self.starts < n)]
+            inner[bounds - 1] = False
+            ascends = np.diff(self.tokens.astype(np.int64)) > 0
+            return bool(ascends[inner].all()) and (n == 0 or int(self.tokens.max()) < n_tokens)
+        return False
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +122,8 @@ class Transitions:
     Args:
         vocabulary: the tokens that may be drafted, ascending ``[V]``.
         counts: how often each was seen ``[V]``.
-        starts: where each token's followers start among the pairs ``[V + 1]``.
-        followers: index of each follower ``[n_pairs]``.
-        pair_counts: how often it followed ``[n_pairs]``.
+        pairs: what follows each of them; its histories are the tokens.
+        triples: what follows two of them; its histories are the pairs.
         rule: see ``TransitionRule``.
     """
 
@@ -89,20 +131,17 @@ class Transitions:
         self,
         vocabulary: npt.NDArray[np.integer],
         counts: npt.NDArray[np.integer],
-        starts: npt.NDArray[np.integer],
-        followers: npt.NDArray[np.integer],
-        pair_counts: npt.NDArray[np.integer],
+        pairs: Followers,
+        triples: Followers,
         rule: TransitionRule = TransitionRule(),
     ) -> None:
         self._vocabulary = vocabulary.astype(np.int64)
-        self._counts = counts.astype(np.float64)
-        self._starts, self._followers = starts.astype(np.int64), followers.astype(np.int64)
-        self._pair_counts = pair_counts.astype(np.float64)
-        self._share = (self._counts + 1.0) / (self._counts.sum() + len(counts))
+        self._share = ((counts + 1.0) / (counts.sum() + len(counts))).astype(np.float32)
+        self._pairs, self._triples = pairs, triples
         self._rule = rule
 
     @classmethod
-    def from_file(cls, path: Path) -> Transitions:
+    def from_file(cls, path: Path, rule: TransitionRule = TransitionRule()) -> Transitions:
         """Read a table.
 
         Raises:
@@ -113,29 +152,33 @@ class Transitions:
 
         try:
             parts = load_file(path)
-            table = cls(
-                parts["vocabulary"],
-                parts["counts"],
-                parts["starts"],
-                parts["followers"],
-                parts["pair_counts"],
+            vocabulary, counts = parts["vocabulary"], parts["counts"]
+            pairs, triples = (
+                Followers(
+                    np.concatenate([[0], np.cumsum(parts[f"{order}_sizes"], dtype=np.int64)]),
+                    parts[f"{order}_followers"],
+                    parts[f"{order}_counts"],
+                )
+                for order in ("pair", "triple")
             )
         except (SafetensorError, OSError, KeyError) as error:
             raise ArtifactError(f"{path.name} is not a table of transitions ({error})", _REMEDY) from error
-        n, n_pairs = len(table._vocabulary), len(table._followers)
+        n = len(vocabulary)
         sound = (
             n > 0
-            and len(table._counts) == n
-            and len(table._starts) == n + 1
-            and table._starts[0] == 0
-            and table._starts[-1] == n_pairs == len(table._pair_counts)
-            and bool((np.diff(table._starts) >= 0).all())
-            and bool((np.diff(table._vocabulary) > 0).all())
-            and (n_pairs == 0 or 0 <= table._followers.min() <= table._followers.max() < n)
+            and len(counts) == n
+            and bool((np.diff(vocabulary) > 0).all())
+            and pairs.sound(n, n)
+            and triples.sound(len(pairs.tokens), n)
         )
         if not sound:
             raise ArtifactError(f"{path.name}: the parts of the table do not fit together", _REMEDY)
-        return table
+        return cls(vocabulary, counts, pairs, triples, rule)
+
+    @property
+    def vocabulary(self) -> IntArray:
+        """The tokens that may be drafted, ascending ``[V]``."""
+        return self._vocabulary
 
     @property
     def highest_token(self) -> int:
@@ -221,9 +264,8 @@ class Transitions:
     ) -> list[tuple[int, float]]:
         """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
         scores = scores - scores.max()
-        if known[-1] != UNKNOWN:
-            followers, bonus = self._bonus(int(known[-1]), known, rule)
-            scores[followers] += bonus.astype(np.float32)
+        followers, gains = self._gains(known, rule)
+        scores[followers] += gains
         n = min(MAX_BRANCHES, len(scores))
         top = np.argpartition(-scores, n - 1)[:n]
         top = top[np.lexsort((top, -scores[top]))]
@@ -231,33 +273,38 @@ class Transitions:
         shares = chances[top] / chances.sum() * rule.share
         return [(int(i), float(chance)) for i, chance in zip(top, shares, strict=True)]
 
-    def _bonus(
-        self, previous: int, known: IntArray, rule: TransitionRule
-    ) -> tuple[IntArray, npt.NDArray[np.float64]]:
-        """Followers of a token, and what each gains over tokens that never followed it."""
-        span = slice(self._starts[previous], self._starts[previous + 1])
-        in_context, weights = _followers_in_context(known, rule)
-        followers = np.unique(np.concatenate([self._followers[span], in_context]))
-        pairs = np.zeros(len(followers))
-        pairs[np.searchsorted(followers, self._followers[span])] = self._pair_counts[span]
-        nearby = np.zeros(len(followers))
-        np.add.at(nearby, np.searchsorted(followers, in_context), weights)
+    def _gains(self, known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
+        """The tokens that followed the last ones before, and what each gains over those that never did."""
+        # The chance of every token is this, and what is left of the share that it has of all text.
+        following, left = np.zeros(len(self._share), dtype=np.float32), 1.0
+        for (tokens, times), smoothing in [
+            *zip(self._followers(known), rule.smoothing, strict=False),
+            (_followers_in_context(known, rule), rule.context_smoothing),
+        ]:
+            total = smoothing + float(times.sum())
+            following *= smoothing / total
+            left *= smoothing / total
+            np.add.at(following, tokens, times / total)
+        followers = np.flatnonzero(following)
+        gains = rule.weight * np.log1p(following[followers] / (left * self._share[followers]))
+        return followers, gains.astype(np.float32)
 
-        share = self._share[followers]
-        seen = self._counts[previous]
-        general = (rule.smoothing * share + pairs) / (rule.smoothing + seen)
-        both = (rule.context_smoothing * general + nearby) / (rule.context_smoothing + weights.sum())
-        # What a token that never followed has left of its share.
-        unseen = rule.smoothing / (rule.smoothing + seen)
-        unseen *= rule.context_smoothing / (rule.context_smoothing + weights.sum())
-        return followers, rule.weight * np.log(both / (share * unseen))
+    def _followers(self, known: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
+        """What followed the last token in the corpus, and how often; then what followed the last two."""
+        if known[-1] == UNKNOWN:
+            return
+        yield self._pairs.of(int(known[-1]))
+        if len(known) > 1 and known[-2] != UNKNOWN:
+            pair = self._pairs.number(int(known[-2]), int(known[-1]))
+            if pair != UNKNOWN:
+                yield self._triples.of(pair)
 
 
-def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArray, npt.NDArray[np.float64]]:
+def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
     """What followed earlier occurrences of the last token, and what each counts for."""
-    places = np.flatnonzero(known[:-1] == known[-1])
+    places = np.flatnonzero((known[:-1] == known[-1]) & (known[:-1] != UNKNOWN))
     places = places[known[places + 1] != UNKNOWN]
-    weights = np.full(len(places), rule.context_weight, dtype=np.float64)
+    weights = np.full(len(places), rule.context_weight, dtype=np.float32)
     agrees = np.ones(len(places), dtype=np.bool_)
     for n_before, weight in enumerate(rule.match_weights[: len(known) - 1], start=1):
         agrees &= (places >= n_before) & (known[places - n_before] == known[-1 - n_before])
@@ -265,4 +312,4 @@ def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArr
     return known[places + 1], weights
 
 
-_REMEDY = "Pull the model again."
+_REMEDY = "Pull or export the model again."

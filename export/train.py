@@ -38,7 +38,7 @@ from export.recipe import Recipe
 from export.transitions import TRANSITIONS_FILE, write_transitions
 
 COUNTED_FILES = 8000
-"""Files of the corpus whose tokens are counted: which are frequent, and which follow which."""
+"""Files of the corpus that say which tokens are frequent."""
 
 HELD_OUT_BATCHES = 8
 
@@ -234,10 +234,9 @@ def train_adapter(
         manifest.end_ids,
     )
     end = min(manifest.end_ids) if end is None else end
-    counted = files[:COUNTED_FILES]
-    frequent = frequent_tokens(counted, codec, recipe.vocabulary, set(manifest.end_ids))
+    frequent = frequent_tokens(files[:COUNTED_FILES], codec, recipe.vocabulary, set(manifest.end_ids))
     directory.mkdir(parents=True, exist_ok=True)
-    write_transitions(counted, codec, frequent, directory / TRANSITIONS_FILE)
+    write_transitions(files, codec, frequent, directory / TRANSITIONS_FILE)
     transitions = Transitions.from_file(directory / TRANSITIONS_FILE)
     base = load_model(gguf_path).to(place.device, torch.bfloat16)
     model = _adapted(base, base_sha256, recipe, start).to(place.device)

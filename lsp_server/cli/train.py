@@ -1,4 +1,4 @@
-"""`unmask train`: a list of packages to a corpus, a corpus to a canvas adapter."""
+"""`unmask train`: a list of packages to a corpus, a corpus to a canvas adapter and a table of transitions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
-from lsp_server.cli import train_adapter
+from lsp_server.cli import train_adapter, train_transitions
 from lsp_server.cli.options import whole_number
 
 if TYPE_CHECKING:
@@ -46,6 +46,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     actions = parser.add_subparsers(dest="train_command", metavar="ACTION", title="actions", required=True)
     _register_corpus(actions)
     train_adapter.register(actions)
+    train_transitions.register(actions)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -14,10 +14,10 @@ from engine.draft import NO_DRAFT, ROOT
 from engine.errors import ArtifactError
 from engine.fake import SPECIAL
 from engine.tokens import TokenCodec
-from engine.transitions import ALONE, MAX_NODES, UNKNOWN, TransitionRule, Transitions
+from engine.transitions import ALONE, COUNT_STEPS, MAX_NODES, UNKNOWN, TransitionRule, Transitions
 from engine.unmask import best_tokens
 from export.data import SourceFile
-from export.transitions import MIN_COUNT, write_transitions
+from export.transitions import MIN_PAIRS, MIN_TRIPLES, write_transitions
 
 CODEC = TokenCodec.of_bytes(SPECIAL)
 
@@ -46,24 +46,45 @@ def said(*slots: dict[str, float]) -> np.ndarray:
     return logits
 
 
-def test_pairs_are_counted_within_the_vocabulary(table_path: Path) -> None:
-    parts = load_file(table_path)
-    vocabulary = parts["vocabulary"].tolist()
-    assert vocabulary == sorted(ids("abcd"))
-    assert parts["counts"].tolist() == [51, 50, 50, 50]
-    pairs = {}
-    for first, (start, end) in enumerate(zip(parts["starts"][:-1], parts["starts"][1:], strict=True)):
-        for follower, count in zip(
-            parts["followers"][start:end], parts["pair_counts"][start:end], strict=True
-        ):
-            pairs[CODEC.decode([vocabulary[first], vocabulary[follower]])] = int(count)
-    assert pairs == {"ab": 50, "bc": 50, "cd": 50, "da": 49}
+def counted(parts: dict[str, np.ndarray], order: str, histories: list[str]) -> dict[str, int]:
+    """What a table says of each history and follower."""
+    letters = [CODEC.decode([token]) for token in parts["vocabulary"].tolist()]
+    behind = np.repeat(np.arange(len(histories)), parts[f"{order}_sizes"])
+    times = np.exp2(parts[f"{order}_counts"] / COUNT_STEPS)
+    return {
+        histories[history] + letters[follower]: round(float(count))
+        for history, follower, count in zip(behind, parts[f"{order}_followers"], times, strict=True)
+    }
 
 
-def test_rare_pairs_are_left_out(tmp_path: Path) -> None:
-    text = "ab." * MIN_COUNT + "ba." * (MIN_COUNT - 1)
-    parts = load_file(write(tmp_path / "t.safetensors", text, "ab"))
-    assert parts["pair_counts"].tolist() == [MIN_COUNT]
+def test_pairs_and_triples_are_counted_within_the_vocabulary(tmp_path: Path) -> None:
+    parts = load_file(write(tmp_path / "t.safetensors", "abcd" * 17 + "xa", "abcd"))
+    assert parts["vocabulary"].tolist() == sorted(ids("abcd"))
+    assert parts["counts"].tolist() == [18, 17, 17, 17]
+    pairs = counted(parts, "pair", list("abcd"))
+    assert pairs == {"ab": 17, "bc": 17, "cd": 17, "da": 16}
+    assert counted(parts, "triple", list(pairs)) == {"abc": 17, "bcd": 17, "cda": 16, "dab": 16}
+
+
+def test_nothing_follows_across_files(tmp_path: Path) -> None:
+    path = tmp_path / "t.safetensors"
+    files = [SourceFile("p", "f", "plaintext", "ab")] * 20
+    write_transitions(files, CODEC, np.array(ids("ab")), path)
+    assert counted(load_file(path), "pair", ["a", "b"]).keys() == {"ab"}
+
+
+def test_rare_runs_are_left_out(tmp_path: Path) -> None:
+    text = "ab." * MIN_PAIRS + "ba." * (MIN_PAIRS - 1) + "cdc." * MIN_TRIPLES + "dcd." * (MIN_TRIPLES - 1)
+    parts = load_file(write(tmp_path / "t.safetensors", text, "abcd"))
+    pairs = counted(parts, "pair", list("abcd"))
+    assert pairs.keys() == {"ab", "cd", "dc"}
+    assert counted(parts, "triple", list(pairs)).keys() == {"cdc"}
+
+
+def test_counts_are_kept_within_a_twentieth(tmp_path: Path) -> None:
+    for n in (7, 100, 999):
+        parts = load_file(write(tmp_path / "t.safetensors", "ab." * n, "ab"))
+        assert abs(np.exp2(int(parts["pair_counts"][0]) / COUNT_STEPS) / n - 1) < 0.05
 
 
 def test_a_draft_follows_what_fits_together(table_path: Path) -> None:
@@ -95,10 +116,26 @@ def test_what_followed_in_the_context_counts(table_path: Path) -> None:
     assert CODEC.decode(table.draft(logits, ids("cadcadcadcadca")).tokens) == "d"
 
 
+def test_two_tokens_before_say_more_than_one(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.safetensors", "abx" * 30 + "cby" * 50, "abcxy")
+    table = Transitions.from_file(path)
+    logits = said({"x": 2.0, "y": 2.0})
+    assert CODEC.decode(table.draft(logits, ids("b")).tokens) == "y"
+    assert CODEC.decode(table.draft(logits, ids("ab")).tokens) == "x"
+    assert CODEC.decode(table.draft(logits, ids("cb")).tokens) == "y"
+
+
+def test_followers_must_ascend(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.safetensors", "abac" * 30, "abc")
+    parts = load_file(path)
+    assert parts["pair_followers"].tolist() == [1, 2, 0, 0]
+    save_file(parts | {"pair_followers": np.array([2, 1, 0, 0], dtype=np.uint16)}, path)
+    with pytest.raises(ArtifactError, match="do not fit together"):
+        Transitions.from_file(path)
+
+
 def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
-    parts = load_file(table_path)
-    names = ("vocabulary", "counts", "starts", "followers", "pair_counts")
-    table = Transitions(*(parts[name] for name in names), TransitionRule(weight=0.0, sharpness=1.0))
+    table = Transitions.from_file(table_path, TransitionRule(weight=0.0, sharpness=1.0))
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
     logits[:, [i for i in range(CODEC.n_vocab) if i not in ids("abcd")]] = -50.0
     draft = table.draft(logits, ids("da"))
@@ -139,19 +176,22 @@ def test_tokens_beyond_the_vocabulary_are_unknown(table_path: Path) -> None:
 @pytest.mark.parametrize(
     ("part", "value"),
     [
-        ("starts", [0, 1, 2]),
-        ("starts", [1, 1, 2, 3, 4]),
-        ("starts", [0, 2, 1, 3, 4]),
-        ("starts", [0, 1, 2, 3, 5]),
-        ("followers", [1, 2, 3, 4]),
-        ("followers", [1, 2, 3, -1]),
+        ("pair_sizes", [1, 1, 1]),
+        ("pair_sizes", [1, 1, 1, 2]),
+        ("pair_sizes", [2, 1, 1, 1]),
+        ("pair_followers", [1, 2, 3, 4]),
+        ("pair_followers", [1, 2, 3]),
+        ("pair_counts", [1, 2]),
+        ("triple_sizes", [1, 1, 1]),
+        ("triple_followers", [1, 2, 3, 4]),
+        ("triple_counts", [1, 2]),
         ("vocabulary", [1, 1, 2, 3]),
         ("counts", [1, 2]),
-        ("pair_counts", [1, 2]),
     ],
 )
 def test_a_table_that_does_not_fit_together_is_refused(table_path: Path, part: str, value: list[int]) -> None:
-    save_file(load_file(table_path) | {part: np.array(value, dtype=np.int32)}, table_path)
+    parts = load_file(table_path)
+    save_file(parts | {part: np.array(value, dtype=parts[part].dtype)}, table_path)
     with pytest.raises(ArtifactError, match=r"transitions\.safetensors: the parts of the table do not fit"):
         Transitions.from_file(table_path)
 
