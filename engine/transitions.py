@@ -32,6 +32,9 @@ UNKNOWN = -1
 MAX_BRANCHES, MAX_NODES = 6, 64
 """The most tokens that are proposed for one place, and in one draft."""
 
+REACH = 12.0
+"""Tokens whose score is lower than the best one's by more than this (nats) are not looked at."""
+
 COUNT_STEPS = 8
 """Counts of the table are kept as logarithms, in this many steps a doubling: within 5 % of what they are."""
 
@@ -263,15 +266,17 @@ class Transitions:
         self, scores: FloatArray, known: IntArray, rule: TransitionRule
     ) -> list[tuple[int, float]]:
         """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
-        scores = scores - scores.max()
+        scores = scores.copy()
         followers, gains = self._gains(known, rule)
         scores[followers] += gains
-        n = min(MAX_BRANCHES, len(scores))
-        top = np.argpartition(-scores, n - 1)[:n]
-        top = top[np.lexsort((top, -scores[top]))]
-        chances = np.exp((scores - scores[top[0]]) * rule.sharpness)
+        best = scores.max()
+        near = np.flatnonzero(scores > best - REACH)
+        chances = np.exp((scores[near] - best) * rule.sharpness)
+        n = min(MAX_BRANCHES, len(near))
+        top = np.argpartition(-chances, n - 1)[:n]
+        top = top[np.lexsort((top, -chances[top]))]
         shares = chances[top] / chances.sum() * rule.share
-        return [(int(i), float(chance)) for i, chance in zip(top, shares, strict=True)]
+        return [(int(i), float(chance)) for i, chance in zip(near[top], shares, strict=True)]
 
     def _gains(self, known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
         """The tokens that followed the last ones before, and what each gains over those that never did."""
@@ -285,7 +290,7 @@ class Transitions:
             following *= smoothing / total
             left *= smoothing / total
             np.add.at(following, tokens, times / total)
-        followers = np.flatnonzero(following)
+        followers = np.flatnonzero(following > 0)
         gains = rule.weight * np.log1p(following[followers] / (left * self._share[followers]))
         return followers, gains.astype(np.float32)
 
