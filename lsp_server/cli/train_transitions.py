@@ -44,21 +44,18 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Count; 0 when the table is written."""
-    from engine import catalog
-    from engine.assemble import packaged_manifest
+    from engine.artifact import load_manifest
     from engine.loading import find_artifact
     from engine.tokens import TokenCodec
     from engine.transitions import Transitions
-    from export.data import read_shards
+    from export.data import frequent_tokens, read_shards
     from export.recipe import Recipe
-    from export.train import frequent_tokens
     from export.transitions import write_transitions
 
     if args.out.is_dir() or not args.out.absolute().parent.is_dir():
         raise UsageError(f"{args.out} cannot be written", "Name a file in a folder that is there.")
-    config = load_settings(args).engine
-    manifest = packaged_manifest(catalog.lookup(config.model).name)
-    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
+    manifest = load_manifest(find_artifact(load_settings(args).engine))
+    codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     files = list(read_shards(args.corpus, "train"))
     if args.vocabulary is not None:
         vocabulary = Transitions.from_file(args.vocabulary).vocabulary

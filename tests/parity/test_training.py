@@ -20,6 +20,7 @@ from export.package import package
 from export.recipe import Recipe
 from export.train import train_adapter
 from export.transitions import TRANSITIONS_FILE
+from lsp_server.cli.main import main
 from tests.conftest import DRAFTING, TinyModel
 
 pytestmark = pytest.mark.export
@@ -77,3 +78,19 @@ def test_a_corpus_becomes_an_adapter_and_an_artifact_that_answers(
     assert engine.info.adapter == "canvas-9"
     result = engine.fill(FillRequest(("def area(", None, "\n"), max_tokens=8))
     assert result.rows > result.forwards - result.context_forwards  # it drafts
+
+
+def test_a_table_of_transitions_is_counted_anew_for_the_same_tokens(
+    tiny_f32: TinyModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_corpus(tmp_path)
+    model = ("--model", str(tiny_f32.artifact), "--corpus", str(tmp_path))
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    assert main(["train", "transitions", *model, "--out", str(first)]) == 0
+    assert main(["train", "transitions", *model, "--out", str(second), "--vocabulary", str(first)]) == 0
+    assert capsys.readouterr().out == f"{first}\n{second}\n"
+    assert first.read_bytes() == second.read_bytes()
+    assert main(["train", "transitions", *model, "--out", str(tmp_path)]) == 2
+    assert "Name a file" in capsys.readouterr().err
+    assert main(["train", "transitions", *model, "--out", "x", "--vocabulary", str(tmp_path / "no")]) == 3
+    assert "no is not a table of transitions" in capsys.readouterr().err

@@ -105,7 +105,10 @@ def test_a_missing_extra_is_named(unmask: Unmask, monkeypatch: pytest.MonkeyPatc
     assert (outcome.code, "pip install 'unmask[export]'" in outcome.err) == (2, True)
 
 
-@pytest.mark.parametrize("arguments", [("train", "--help"), ("train", "adapter", "--help")])
+@pytest.mark.parametrize(
+    "arguments",
+    [("train", "--help"), ("train", "adapter", "--help"), ("train", "transitions", "--help")],
+)
 def test_help_needs_no_torch(arguments: tuple[str, ...]) -> None:
     program = (
         "import sys; from lsp_server.cli.main import main; "
