@@ -135,7 +135,7 @@ def _base(args: argparse.Namespace) -> Path:
         transitions = shipped_file(args.adapter.with_name(TRANSITIONS_FILE))
     if transitions is not None and not transitions.is_file():
         raise UsageError(f"{transitions} is no file", "`unmask train adapter` writes it beside the adapter.")
-    drafting = drafting_rule(args.quantization, adapted=args.adapter is not None)
+    drafting = drafting_rule(adapted=args.adapter is not None)
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,
