@@ -214,11 +214,12 @@ class Transitions:
             before, worth: see ``draft``.
             allowed: the tokens that may come first ``[n]``; None for all.
         """
-        scores = np.zeros((GUESSED, len(self._vocabulary)), dtype=np.float32)
+        scores = np.tile(np.log(self._share), (GUESSED, 1))
         if allowed is not None:
             known = self.indices(allowed)
-            scores[0] = -np.inf
-            scores[0, known[known != UNKNOWN]] = 0.0
+            others = np.ones(len(self._share), dtype=np.bool_)
+            others[known[known != UNKNOWN]] = False
+            scores[0, others] = -np.inf
             if not np.isfinite(scores[0]).any():
                 return NO_DRAFT
         return self.choose(scores, before, worth, ALONE)

@@ -212,6 +212,15 @@ def test_a_guess_goes_by_corpus_and_context_alone(table: Transitions) -> None:
     assert all(chance <= ALONE.share for chance in in_context.chances)
 
 
+def test_a_guess_is_the_likeliest_token_and_not_the_most_surprising(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.safetensors", "ab" * 60 + "ac" * 40 + "b." * 900, "abc")
+    draft = Transitions.from_file(path).guess(ids("xa"), 0.05)
+    first, second = draft.children(ROOT)
+    assert CODEC.decode([draft.tokens[first]]) == "b"  # c follows nothing else, so it says more of a
+    assert CODEC.decode([draft.tokens[second]]) == "c"
+    assert draft.chances[first] > draft.chances[second] > 0.2
+
+
 def test_a_guess_begins_as_it_must(table: Transitions) -> None:
     allowed = np.array(ids("c"))
     assert CODEC.decode(table.guess(ids("xa"), 0.5, allowed).tokens[:1]) == "c"
