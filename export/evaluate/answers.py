@@ -11,13 +11,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from engine.errors import UsageError
 from engine.types import EditResult, FillResult
 
+
+class Named(Protocol):
+    """A case, whatever else a set knows of it."""
+
+    @property
+    def name(self) -> str:
+        """Unique in its set, and the same in every run."""
+        ...
+
+
 ModelT = TypeVar("ModelT")
-CaseT = TypeVar("CaseT")
+CaseT = TypeVar("CaseT", bound=Named)
 AnyT = TypeVar("AnyT")
 
 

@@ -21,7 +21,7 @@ TEST_SECONDS = 8.0
 class Case:
     """A function with one hole."""
 
-    task_id: str
+    name: str
     prefix: str
     suffix: str
     solution: str
@@ -32,7 +32,7 @@ def read_cases(path: Path) -> list[Case]:
     """The problems of a file, in its order."""
     return [
         Case(
-            task_id=problem["task_id"],
+            name=problem["task_id"],
             prefix=problem["prompt"],
             suffix=problem["suffix"],
             solution=problem["canonical_solution"],
@@ -71,8 +71,8 @@ def judge(case: Case, reply: Reply) -> Answer:
     (fill,) = reply.texts
     verdict = run_python(f"{case.prefix}{fill}{case.suffix}\n{case.tests}", seconds=TEST_SECONDS)
     return Answer(
-        case=case.task_id,
-        source=function_of(case.task_id),
+        case=case.name,
+        source=function_of(case.name),
         group="",
         reply=reply,
         right=verdict.passed,

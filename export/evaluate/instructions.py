@@ -30,7 +30,7 @@ class Case:
     """A piece of code and what is asked of it.
 
     Attributes:
-        task_id: the set's name of it.
+        name: the set's name of it.
         instruction: what to do, in words.
         before, after: the code around the piece; empty where it stands alone.
         code: the piece.
@@ -38,7 +38,7 @@ class Case:
         program: the program that checks an answer, ``{{Code}}`` standing for it.
     """
 
-    task_id: str
+    name: str
     instruction: str
     before: str
     code: str
@@ -84,8 +84,8 @@ def judge(case: Case, reply: Reply) -> Answer:
     verdict = run_python(case.program.replace(PLACE, text), seconds=TEST_SECONDS)
     whole = case.before + text + case.after
     return Answer(
-        case=case.task_id,
-        source=case.task_id,
+        case=case.name,
+        source=case.name,
         group="",
         reply=reply,
         right=verdict.passed,
@@ -105,7 +105,7 @@ def _case(problem: dict[str, str]) -> Case:
     if context.count(PLACE) == 1 and context.strip() != PLACE and not _IN_QUOTES.search(context):
         before, after = context.split(PLACE)
     return Case(
-        task_id=problem["task_id"],
+        name=problem["task_id"],
         instruction=problem["instruction"].strip(),
         before=before,
         code=problem["input"],

@@ -37,6 +37,11 @@ class Case:
     code: str
     test: str
 
+    @property
+    def name(self) -> str:
+        """What tells the case from others."""
+        return f"{self.task_id} {self.strength}"
+
 
 def read_cases(path: Path) -> list[Case]:
     """Every problem of a file at each strength, in its order; without those whose solution does not parse."""
@@ -76,7 +81,7 @@ def judge(case: Case, reply: Reply) -> Answer:
     verdict = run_python(f"{case.before}{text}\n{case.test}", seconds=TEST_SECONDS)
     changed = reply.status == "ok" and text != case.code
     return Answer(
-        case=f"{case.task_id} {case.strength}",
+        case=case.name,
         source=case.task_id,
         group=case.strength,
         reply=reply,

@@ -5,7 +5,7 @@ Judging waits for asking and asking for judging, so that a compiler never runs b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
 from engine.schedule import Decoding
 from export.evaluate.answers import Answer, CaseT, Evaluation, ModelT
@@ -18,7 +18,7 @@ def answers(
     evaluation: Evaluation[ModelT, CaseT],
     turn: Callable[[Decoding], ModelT],
     modes: Sequence[Decoding],
-    given: Mapping[Decoding, int] | None = None,
+    given: Mapping[Decoding, Container[str]] | None = None,
 ) -> Iterator[tuple[Decoding, Answer]]:
     """Ask every case in every mode, the modes taking turns, and judge what is said.
 
@@ -26,7 +26,7 @@ def answers(
         evaluation: the set.
         turn: begins a mode's turn, and gives what the set's ``ask`` takes.
         modes: in the order of their turns.
-        given: how many of the first cases each mode has answered already.
+        given: the names of the cases that each mode has answered already.
 
     Yields:
         The mode and its answer; within a mode in the order of the cases.
@@ -34,7 +34,8 @@ def answers(
     given = given or {}
     for start in range(0, len(evaluation.cases), BLOCK):
         for mode in modes:
-            cases = evaluation.cases[max(start, given.get(mode, 0)) : start + BLOCK]
+            block, done = evaluation.cases[start : start + BLOCK], given.get(mode, ())
+            cases = [case for case in block if case.name not in done]
             if not cases:
                 continue
             model = turn(mode)

@@ -41,7 +41,7 @@ class Case:
     """A function to translate.
 
     Attributes:
-        task_id: the target's name of the problem, such as ``CPP/0``.
+        name: the target's name of the problem, such as ``CPP/0``.
         language: the target's LSP identifier.
         source: the function in Python.
         declaration: what the answer begins with, up to the brace that opens the function.
@@ -49,7 +49,7 @@ class Case:
         tests: the program that checks it, to stand behind it.
     """
 
-    task_id: str
+    name: str
     language: str
     source: str
     declaration: str
@@ -73,7 +73,7 @@ def read_cases(directory: Path, targets: Sequence[str]) -> list[Case]:
     }
     return [
         Case(
-            task_id=problem["task_id"],
+            name=problem["task_id"],
             language=TARGETS[target],
             source=sources[_number(problem["task_id"])].strip(),
             declaration=_FOREIGN_RUST.sub("", problem["declaration"]).lstrip("\n"),
@@ -129,8 +129,8 @@ def judge(case: Case, reply: Reply) -> Answer:
     compiles = not verdict.complaint.startswith("does not compile")
     parses = bool(text.strip()) and not error_count(case.declaration + text, languages.by_id(case.language))
     return Answer(
-        case=case.task_id,
-        source=_number(case.task_id),
+        case=case.name,
+        source=_number(case.name),
         group=case.language,
         reply=reply,
         right=verdict.passed,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -52,6 +54,8 @@ examples:
   unmask eval syntax corpus --limit 60
   unmask eval follow corpus --limit 100
   unmask eval actions corpus --per-kind 20 --modes parallel
+  unmask eval actions corpus --part 1/2 --threads 1 --answers one.jsonl    (and 2/2 beside it)
+  unmask eval actions corpus --answers both.jsonl --resume                 (after cat one.jsonl two.jsonl)
   unmask eval translate data --to js,cpp
   unmask eval instructions editeval.jsonl.gz
   unmask eval rewrites humaneval_x_python.jsonl.gz
@@ -115,6 +119,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="N cases, evenly spaced over the set (every k-th): always the same ones",
     )
     parser.add_argument(
+        "--part",
+        type=_part,
+        default=(1, 1),
+        metavar="K/N",
+        help="every N-th case from the K-th on, to share a set among N processes; --resume with their"
+        " files of answers in one gives the figures of the whole",
+    )
+    parser.add_argument(
         "--per-kind",
         type=whole_number(1, 100_000),
         metavar="N",
@@ -132,7 +144,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--resume",
         action="store_true",
-        help="go on where the same command, stopped early, left the file of --answers",
+        help="ask only what the file of --answers does not answer yet: go on after a stop, or add up parts",
     )
     parser.add_argument(
         "--row-worth",
@@ -157,6 +169,14 @@ def _share(text: str) -> float:
     return value
 
 
+def _part(text: str) -> tuple[int, int]:
+    """An argparse type: ``K/N``, the K-th of N parts."""
+    matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if matched is None or not 1 <= int(matched[1]) <= int(matched[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part such as 1/2")
+    return int(matched[1]), int(matched[2])
+
+
 def run(args: argparse.Namespace) -> int:
     """Run the evaluation; 0 when it ran."""
     if args.data is None and args.set not in _OF_CORPUS:
@@ -174,11 +194,11 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _given(args: argparse.Namespace) -> dict[Decoding, list[Answer]]:
-    """By mode, the answers of the run that is resumed, in the order of the cases."""
+def _given(args: argparse.Namespace) -> dict[Decoding, dict[str, Answer]]:
+    """By mode and case, the answers of the run that is resumed."""
     from export.evaluate.answers import Answer
 
-    given: dict[Decoding, list[Answer]] = {}
+    given: dict[Decoding, dict[str, Answer]] = {}
     if not args.resume:
         return given
     if args.answers is None:
@@ -186,7 +206,7 @@ def _given(args: argparse.Namespace) -> dict[Decoding, list[Answer]]:
     try:
         for line in args.answers.read_text(encoding="utf-8").splitlines():
             answer = json.loads(line)
-            given.setdefault(answer["mode"], []).append(Answer.from_json(answer))
+            given.setdefault(answer["mode"], {})[answer["case"]] = Answer.from_json(answer)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{args.answers} cannot be resumed ({error})", "Leave --resume out to begin anew."
@@ -253,7 +273,7 @@ def _evaluation(args: argparse.Namespace) -> Evaluation[Any, Any]:
         evaluation = infilling.evaluation(
             data, limit=limit, single_line=args.single_line, max_tokens=max_tokens
         )
-    return _with_cases(evaluation, data)
+    return _asked_of(evaluation, args)
 
 
 def _type_checked(text: str, new: str) -> str:
@@ -268,19 +288,23 @@ def _repair(args: argparse.Namespace, codec: TokenCodec) -> Evaluation[Any, Any]
     from export.evaluate import documents, repair
 
     cases = repair.cases_of(documents.read_documents(args.data), codec)
-    return _with_cases(repair.evaluation(cases, codec, limit=args.limit), args.data)
+    return _asked_of(repair.evaluation(cases, codec, limit=args.limit), args)
 
 
-def _with_cases(evaluation: Evaluation[Any, Any], data: Path) -> Evaluation[Any, Any]:
+def _asked_of(evaluation: Evaluation[Any, Any], args: argparse.Namespace) -> Evaluation[Any, Any]:
+    """The part of a set that this run asks."""
     if not evaluation.cases:
-        raise UsageError(f"{data} gives no cases", "Name other data.")
-    return evaluation
+        raise UsageError(f"{args.data} gives no cases", "Name other data.")
+    part, n_parts = args.part
+    if len(evaluation.cases) < part:
+        raise UsageError(f"{args.data} gives no case for part {part}", "Share it among fewer.")
+    return replace(evaluation, cases=evaluation.cases[part - 1 :: n_parts])
 
 
 def _measure(
     args: argparse.Namespace,
     evaluation: Evaluation[Any, Any] | None,
-    given: dict[Decoding, list[Answer]],
+    given: dict[Decoding, dict[str, Answer]],
 ) -> dict[str, Any]:
     """Ask in every mode, the base first, and report on all; the model is loaded once."""
     from export.evaluate import figures
@@ -295,8 +319,8 @@ def _measure(
     can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.drafts)
     modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
-    n_cases = len(evaluation.cases)
-    if any(mode not in modes or len(answers_of) > n_cases for mode, answers_of in given.items()):
+    names = [case.name for case in evaluation.cases]
+    if any(mode not in modes or not answers_of.keys() <= set(names) for mode, answers_of in given.items()):
         raise UsageError(f"{args.answers} is of another run", "Leave --resume out to begin anew.")
 
     def turn(mode: Decoding) -> Engine | Callable[[repair.Case], Sequence[int]]:
@@ -304,17 +328,18 @@ def _measure(
         return _asked(args.set, denoiser, codec, config.context_tokens, mode)
 
     with contextlib.closing(denoiser), _opened(args.answers, resume=args.resume) as answers_to:
-        counts = {mode: len(answers_of) for mode, answers_of in given.items()}
-        for mode, answer in answers(evaluation, turn, modes, counts):
-            given.setdefault(mode, []).append(answer)
+        for mode, answer in answers(evaluation, turn, modes, given):
+            given.setdefault(mode, {})[answer.case] = answer
             if answers_to is not None:
                 line = json.dumps({"mode": mode, **answer.as_json()}, ensure_ascii=False)
                 print(line, file=answers_to, flush=True)
-            _tell(mode, len(given[mode]), n_cases)
-    base = given[modes[0]]
+            _tell(mode, len(given[mode]), len(names))
+    in_order = {mode: [given[mode][name] for name in names] for mode in modes}
     figures_of = {
-        mode: figures.summarise(given[mode], evaluation.verdict, None if mode == modes[0] else base).as_json()
-        for mode in modes
+        mode: figures.summarise(
+            of_mode, evaluation.verdict, None if mode == modes[0] else in_order[modes[0]]
+        ).as_json()
+        for mode, of_mode in in_order.items()
     }
     info = denoiser.info
     return {
@@ -355,8 +380,6 @@ def _tell(mode: str, done: int, n_cases: int) -> None:
 
 def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser, TokenCodec]:
     """The model that a configuration names; what its first use takes is shown on stderr."""
-    from dataclasses import replace
-
     from engine.canvas_denoiser import CanvasDenoiser
     from engine.fake import FakeDenoiser
     from engine.loading import load_denoiser

@@ -77,6 +77,33 @@ def test_a_run_that_was_stopped_goes_on(unmask: Unmask, problems: str, tmp_path:
         assert figures["pass_at_1"] == whole["modes"][mode]["pass_at_1"]
 
 
+def test_a_set_is_shared_among_processes_and_added_up(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    command = ("eval", "infilling", problems, "--json", *FAKE)
+    whole = tmp_path / "whole.jsonl"
+    report = json.loads(unmask(*command, "--answers", str(whole)).out)
+    parts = [tmp_path / name for name in ("second.jsonl", "first.jsonl")]
+    for part, kept in zip(("2/2", "1/2"), parts, strict=True):
+        assert unmask(*command, "--part", part, "--answers", str(kept)).code == 0
+    assert [len(kept.read_text(encoding="utf-8").splitlines()) for kept in parts] == [3, 6]
+    joined = tmp_path / "joined.jsonl"
+    joined.write_text("".join(kept.read_text(encoding="utf-8") for kept in parts), encoding="utf-8")
+    outcome = unmask(*command, "--answers", str(joined), "--resume")
+    assert outcome.code == 0, outcome.err
+    assert len(joined.read_text(encoding="utf-8").splitlines()) == 9  # nothing was left to ask
+    added_up = json.loads(outcome.out)
+    for mode, figures in added_up["modes"].items():
+        for name in ("problems", "pass_at_1", "agreement"):
+            assert figures[name] == report["modes"][mode][name]
+
+
+def test_answers_to_other_cases_are_not_resumed(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    command = ("eval", "infilling", problems, "--answers", str(kept), *FAKE)
+    assert unmask(*command, "--part", "1/2").code == 0
+    outcome = unmask(*command, "--part", "2/2", "--resume")
+    assert (outcome.code, "is of another run" in outcome.err) == (2, True)
+
+
 @pytest.mark.parametrize("text", ["{}", "no JSON", '{"mode": "parallel", "reply": 1}'])
 def test_what_is_no_file_of_answers_is_not_resumed(
     unmask: Unmask, problems: str, tmp_path: Path, text: str
@@ -114,6 +141,7 @@ def test_for_people_it_is_a_table(unmask: Unmask, problems: str) -> None:
         (("joint", "gone.gz"), "gone.gz cannot be read"),
         (("joint", "gone.gz", "--holes", "4"), "4 is not between 2 and 3"),
         (("translate", ".", "--to", "cobol"), "cobol is no target"),
+        (("infilling", "x.gz", "--part", "3/2"), "'3/2' is no part such as 1/2"),
         (("infilling", "x.gz", "--modes", "fast"), "'fast' must be some of left_to_right, lossless"),
     ],
 )

@@ -47,7 +47,7 @@ def directory(tmp_path: Path) -> Path:
 def test_cases_pair_a_source_with_a_declaration(directory: Path) -> None:
     (found,) = read_cases(directory, ["rust"])  # the other one needs a package
     assert found == Case(
-        task_id="Rust/0",
+        name="Rust/0",
         language="rust",
         source="def f():\n    return 1",
         declaration="use std::mem;\n\nfn f() -> i32 {\n",
