@@ -44,7 +44,7 @@ _SCRIPT_NAMES = (
     "TextDecoder TextEncoder TypeError URIError URL URLSearchParams Uint16Array Uint32Array Uint8Array "
     "Uint8ClampedArray WeakMap WeakRef WeakSet WebSocket Worker XMLHttpRequest __dirname __filename alert "
     "arguments atob btoa cancelAnimationFrame clearImmediate clearInterval clearTimeout confirm console "
-    "crypto decodeURI decodeURIComponent document encodeURI encodeURIComponent escape exports fetch "
+    "crypto decodeURI decodeURIComponent document encodeURI encodeURIComponent escape eval exports fetch "
     "global globalThis isFinite isNaN localStorage location module navigator parseFloat parseInt "
     "performance process prompt queueMicrotask require requestAnimationFrame self sessionStorage "
     "setImmediate setInterval setTimeout structuredClone super this undefined unescape window "
@@ -155,6 +155,26 @@ def introduced(old: str, new: str, language: Language) -> list[str]:
         return []
     unsure = parse(old, language) is None or has_error(old, language) or _TAKES_ALL.search(old)
     return sorted(unknown - ({*_WORD.findall(old)} if unsure else unresolved(old, language)))
+
+
+def carried(text: str, language: Language) -> frozenset[str]:
+    """The words of a text that it may have from elsewhere: what a translation of it may read undefined, too.
+
+    Returns:
+        every word, but for those that the text binds and those that come with the language; every word where
+        names of the language are not looked up, or may be defined by what cannot be seen.
+    """
+    words = frozenset(_WORD.findall(text))
+    own = _OWN.get(language.id)
+    syntax = parse(text, language) if own is not None else None
+    if own is None or syntax is None or syntax.root.has_error or _TAKES_ALL.search(text):
+        return words
+    bound = {
+        (node.text or b"").decode("utf-8", "replace")
+        for node in _identifiers(syntax.root)
+        if node.type == "identifier" and _is_bound(node)
+    }
+    return words - bound - own
 
 
 def _identifiers(root: Node) -> Iterator[Node]:

@@ -70,12 +70,12 @@ def names(text: str, source: Language, target: Language) -> dict[str, str]:
 
 def missing(source_text: str, source: Language, translation: str) -> list[str]:
     """The functions, types and constants that a text defines and a translation of it does not speak of."""
-    said = _bare(translation)
+    said = bare(translation)
     outer = dict.fromkeys(_outer_names(source_text, source))
     constants = dict.fromkeys(_CONSTANT.findall(source_text))
     return [
-        *(name for name in outer if _bare(name) not in said),
-        *(name for name in constants if not re.search(rf"\b{_bare(name)}\b[^=\n;]*=(?!=)", said)),
+        *(name for name in outer if bare(name) not in said),
+        *(name for name in constants if not re.search(rf"\b{bare(name)}\b[^=\n;]*=(?!=)", said)),
     ]
 
 
@@ -91,7 +91,7 @@ def _outer_names(text: str, language: Language) -> list[str]:
     return [name for name in found if name and not name.startswith("__")]
 
 
-def _bare(text: str) -> str:
+def bare(text: str) -> str:
     """A text without what conventions of naming change."""
     return text.replace("_", "").lower()
 

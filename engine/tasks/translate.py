@@ -13,11 +13,13 @@ from engine import languages
 from engine.brackets import pieces
 from engine.chat import Turn
 from engine.denoise import StopRule
+from engine.edits import apply
 from engine.errors import UsageError
 from engine.languages import BlockStyle, Language
+from engine.names import carried, unresolved
 from engine.offers import TARGETS
 from engine.syntax import error_count, error_spans, parse
-from engine.tasks import Edited, glossary, mean_confidence, refused
+from engine.tasks import Edited, glossary, mean_confidence, reassigned, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
 from engine.tasks.excerpt import Excerpt
@@ -62,7 +64,7 @@ class _Part:
     Attributes:
         text: what was made of it; marked with a comment where it cannot be used.
         confidence: of what was written.
-        complaint: what is wrong with it; None where it parses.
+        complaint: what is wrong with it; None where nothing is known to be.
     """
 
     text: str
@@ -138,6 +140,7 @@ def _translated(
     source = _asked_text(excerpt, pair)
     if not source.strip():
         return _Part("", 0.0)
+    known = frozenset(map(glossary.bare, carried(source, pair.source)))
     if len(source) > MAX_ASKED_CHARS:
         return _marked(request.opening, excerpt, None, TOO_LONG, pair.target)
     for again in (False, True):
@@ -155,16 +158,20 @@ def _translated(
             stop=_end_rule(request, pair.target),
             max_tokens=min(2 * len(bench.codec.encode(source)) + SPARE_TOKENS, room),
             hint=source,
-            flaws=_flaws(request.opening, pair.target),
+            flaws=_flaws(request.opening, known, pair.target),
         )
-        text = request.opening + _called(answer.text, request, pair)
+        text = _assignable(
+            request.opening + _called(answer.text, request, pair), request.opening, pair.target
+        )
         if not answer.text.strip():
             complaint = answer.complaint or "the answer is empty"
             continue
         left_out = [] if request.opening else glossary.missing(source, pair.source, text)
         parses = answer.complaint is None and not error_count(text, pair.target)
         if parses and not left_out:
-            return _Part(text, answer.confidence)
+            unknown = _unknown(text, known, pair.target)
+            said = f"nothing defines {', '.join(unknown)}" if unknown else None
+            return _Part(text, answer.confidence, said)
         wrong = _wrong_line(text, pair.target)
         # A second answer is only better than the first if it parses where that did not.
         if best is None or (parses and not best_parses):
@@ -236,14 +243,30 @@ def _wrong_line(text: str, language: Language) -> str:
     return lines[min(node.start_point.row, len(lines) - 1)].decode("utf-8", "replace").strip()
 
 
-def _flaws(opening: str, target: Language) -> FlawFinder:
-    """Finds what of an answer cannot be read in its language."""
+def _assignable(text: str, opening: str, language: Language) -> str:
+    """A translation that may assign what it assigns; its opening is as it was."""
+    edits = reassigned.edits_of(text, language)
+    return apply(text, [edit for edit in edits if edit.span.start_char >= len(opening)])
+
+
+def _unknown(text: str, known: frozenset[str], language: Language) -> list[str]:
+    """The names that a translation reads and nothing defines; its source has those known from elsewhere."""
+    return sorted(name for name in unresolved(text, language) if glossary.bare(name) not in known)
+
+
+def _flaws(opening: str, known: frozenset[str], target: Language) -> FlawFinder:
+    """Finds what of an answer cannot be read in its language; else the names that nothing defines."""
 
     def find(text: str) -> Flaws:
         spans = error_spans(opening + text, target)
         last = max(spans, key=lambda span: span.start_char, default=None)
-        at_chars = () if last is None else (last.start_char, last.end_char)
-        return Flaws(len(spans), tuple(max(at_char - len(opening), 0) for at_char in at_chars))
+        if last is not None:
+            at_chars = (last.start_char, last.end_char)
+            return Flaws(len(spans), tuple(max(at_char - len(opening), 0) for at_char in at_chars))
+        unknown = _unknown(opening + text, known, target)
+        places = [re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text) for name in unknown]
+        first = min((place.span() for place in places if place is not None), default=())
+        return Flaws(len(unknown), first)
 
     return find
 

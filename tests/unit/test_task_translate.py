@@ -293,3 +293,35 @@ def test_doubts_far_from_what_is_wrong_are_left_alone(monkeypatch: pytest.Monkey
     fake = Doubting(SPOILT)
     assert "does not parse" in (run(fake).reason or "")
     assert len(fake.asked) == 2
+
+
+def test_names_that_nothing_defines_are_masked_again_or_said() -> None:
+    source = "def f(x):\n    return bin(helper(x))\n"
+    result = run(Sayings("function f(x) {\n  return bin(helper(x));\n}"), source)
+    assert (
+        result.text == "function f(x) {\n  return bin(helper(x));\n}\n"
+    )  # a helper is there, in another place
+    assert result.reason == "not translated well: nothing defines bin"
+
+
+class Renaming(Sayings):
+    """Where it says q, it has x in mind, too."""
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        prediction = super().predict(canvas, masks, cancel)
+        said, other = (self.codec.encode(text)[0] for text in "qx")
+        for logits in (prediction.logits, *prediction.drafts):
+            logits[logits.argmax(-1) == said, other] = 11.0
+        return prediction
+
+
+def test_a_name_in_doubt_becomes_one_that_is_there() -> None:
+    result = run(Renaming("function f(x) {\n  return q;\n}"))
+    assert (result.text, result.reason) == ("function f(x) {\n  return x;\n}\n", None)
+
+
+def test_what_is_assigned_again_may_be() -> None:
+    fake = Sayings("function f(x) {\n  const y = x;\n  const z = 1;\n  y += z;\n  return y;\n}")
+    assert run(fake).text == "function f(x) {\n  let y = x;\n  const z = 1;\n  y += z;\n  return y;\n}\n"
+    opening = "const f = (x) => {\n  const y = x;\n"
+    assert run(Sayings("  y += 1;\n}"), opening=opening).text == f"{opening}  y += 1;\n}}"
