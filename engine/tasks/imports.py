@@ -7,11 +7,13 @@ first other import. Knows nothing of whether a module is there.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from engine.edits import TextEdit, apply, smallest_edits
 from engine.languages import Language
+from engine.names import unresolved
 from engine.syntax import Syntax, parse
 from engine.text import newline_of
 from engine.types import Span
@@ -42,6 +44,25 @@ def import_edits(syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]]) -
     if lines:
         edits.append(_new_lines(syntax, text, lines))
     return sorted(edits, key=lambda edit: edit.span.start_char)
+
+
+def with_modules(text: str, language: Language) -> str:
+    """A Python text that imports the modules of the standard library that it looks names up in.
+
+    Returns:
+        the text as it is where it needs none more, and in other languages.
+    """
+    if language.id != "python":
+        return text
+    needed = [
+        name
+        for name in sorted(unresolved(text, language) & sys.stdlib_module_names)
+        if re.search(rf"(?<![\w.]){name}\.", text)
+    ]
+    if not needed:
+        return text
+    gap = "" if re.match(r"\s*(?:import|from) ", text) else "\n\n"
+    return "".join(f"import {name}\n" for name in needed) + gap + text
 
 
 def without_idle(text: str, new: str, language: Language) -> str:

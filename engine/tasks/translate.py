@@ -23,6 +23,7 @@ from engine.tasks import Edited, glossary, mean_confidence, reassigned, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
 from engine.tasks.excerpt import Excerpt
+from engine.tasks.imports import with_modules
 from engine.tasks.parts import split
 from engine.text import newline_of
 from engine.types import EditRequest, Span
@@ -160,9 +161,7 @@ def _translated(
             hint=source,
             flaws=_flaws(request.opening, known, pair.target),
         )
-        text = _assignable(
-            request.opening + _called(answer.text, request, pair), request.opening, pair.target
-        )
+        text = _mended(request.opening + _called(answer.text, request, pair), request.opening, pair.target)
         if not answer.text.strip():
             complaint = answer.complaint or "the answer is empty"
             continue
@@ -243,10 +242,11 @@ def _wrong_line(text: str, language: Language) -> str:
     return lines[min(node.start_point.row, len(lines) - 1)].decode("utf-8", "replace").strip()
 
 
-def _assignable(text: str, opening: str, language: Language) -> str:
-    """A translation that may assign what it assigns; its opening is as it was."""
+def _mended(text: str, opening: str, language: Language) -> str:
+    """A translation that may assign what it assigns and imports what it uses; its opening is as it was."""
     edits = reassigned.edits_of(text, language)
-    return apply(text, [edit for edit in edits if edit.span.start_char >= len(opening)])
+    text = apply(text, [edit for edit in edits if edit.span.start_char >= len(opening)])
+    return text if opening else with_modules(text, language)
 
 
 def _unknown(text: str, known: frozenset[str], language: Language) -> list[str]:
@@ -263,7 +263,7 @@ def _flaws(opening: str, known: frozenset[str], target: Language) -> FlawFinder:
         if last is not None:
             at_chars = (last.start_char, last.end_char)
             return Flaws(len(spans), tuple(max(at_char - len(opening), 0) for at_char in at_chars))
-        unknown = _unknown(opening + text, known, target)
+        unknown = _unknown(_mended(opening + text, opening, target), known, target)
         places = [re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text) for name in unknown]
         first = min((place.span() for place in places if place is not None), default=())
         return Flaws(len(unknown), first)

@@ -325,3 +325,17 @@ def test_what_is_assigned_again_may_be() -> None:
     assert run(fake).text == "function f(x) {\n  let y = x;\n  const z = 1;\n  y += z;\n  return y;\n}\n"
     opening = "const f = (x) => {\n  const y = x;\n"
     assert run(Sayings("  y += 1;\n}"), opening=opening).text == f"{opening}  y += 1;\n}}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"),
+    [
+        ("def f(x):\n    return math.sqrt(x)", "import math\n\n\ndef f(x):\n    return math.sqrt(x)\n"),
+        ("import re\nx = re.sub(os.name)", "import os\nimport re\n\n\nx = re.sub(os.name)\n"),
+        ("import math\nx = math.pi", "import math\n\n\nx = math.pi\n"),
+        ("def f(string):\n    return string.strip()", "def f(string):\n    return string.strip()\n"),
+    ],
+)
+def test_modules_that_a_translation_uses_are_imported(answer: str, text: str) -> None:
+    result = run(Sayings(answer), "const f = (x) => x;\n", to="python", language="javascript")
+    assert (result.text, result.reason) == (text, None)
