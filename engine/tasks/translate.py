@@ -264,9 +264,9 @@ def _flaws(opening: str, known: frozenset[str], target: Language) -> FlawFinder:
             at_chars = (last.start_char, last.end_char)
             return Flaws(len(spans), tuple(max(at_char - len(opening), 0) for at_char in at_chars))
         unknown = _unknown(_mended(opening + text, opening, target), known, target)
-        places = [re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text) for name in unknown]
-        first = min((place.span() for place in places if place is not None), default=())
-        return Flaws(len(unknown), first)
+        found = (re.search(rf"(?<![\w$]){re.escape(name)}(?![\w$])", text) for name in unknown)
+        places = [place.span() for place in found if place is not None]
+        return Flaws(len(places), min(places, default=()))
 
     return find
 
