@@ -116,7 +116,10 @@ def _first_line(prefix: str, fill: str, suffix: str, language: Language) -> str:
 
 
 def _without_loop(prefix: str, fill: str) -> str:
-    """Cut behind the first of several identical lines, or blocks of lines, in a row."""
+    """Cut behind the first of several identical lines, or blocks of lines, that go on to the end.
+
+    Where something else follows, they are meant: rows of a table, say.
+    """
     lines = split_lines(fill)
     above = [line for line in split_lines(prefix[-_WINDOW_CHARS:])[-1:] if _at_line_start(prefix)]
     keys = [line.rstrip() for line in above + lines]
@@ -126,7 +129,9 @@ def _without_loop(prefix: str, fill: str) -> str:
             block = keys[start : start + size]
             if _trivial("".join(block)) or (size > 1 and "" in (block[0], block[-1])):
                 continue
-            if keys[start : start + size * n_repeats] == block * n_repeats:
+            rest = keys[start:]
+            round_and_round = (block * (len(rest) // size + 1))[: len(rest)]
+            if rest[:-1] == round_and_round[:-1] and round_and_round[-1].startswith(rest[-1]):
                 return "".join(lines[: max(start - len(above), 0) + size])
     return fill
 

@@ -31,6 +31,9 @@ _PYTHON_OWN = frozenset(
         "__class__",
         "__spec__",
         "__builtins__",
+        "__module__",
+        "__qualname__",
+        "__annotations__",
         "reveal_type",
         "_",
     }
@@ -49,7 +52,26 @@ _SCRIPT_NAMES = (
     "performance process prompt queueMicrotask require requestAnimationFrame self sessionStorage "
     "setImmediate setInterval setTimeout structuredClone super this undefined unescape window "
 )
-_SCRIPT_OWN = frozenset(_SCRIPT_NAMES.split())
+_BROWSER_NAMES = (
+    "AnimationEvent Audio AudioContext BroadcastChannel CSS CSSStyleSheet CanvasRenderingContext2D "
+    "CharacterData ClipboardEvent CloseEvent Comment CompressionStream CustomEvent DOMException DOMParser "
+    "DOMRect Document DocumentFragment DragEvent Element ErrorEvent EventSource FileList FileReader "
+    "FocusEvent HashChangeEvent HTMLCollection IDBKeyRange Image ImageData InputEvent "
+    "IntersectionObserver KeyboardEvent MediaRecorder MediaStream MessageChannel MessageEvent MouseEvent "
+    "MutationObserver Node NodeFilter NodeList Notification Option OffscreenCanvas Path2D "
+    "PerformanceObserver PointerEvent PopStateEvent ProgressEvent Range ReadableStream ResizeObserver "
+    "ServiceWorker ShadowRoot StorageEvent SubmitEvent Text TextDecoderStream TextEncoderStream "
+    "TouchEvent TransformStream TransitionEvent TreeWalker UIEvent WheelEvent Window WorkerGlobalScope "
+    "WritableStream XMLSerializer addEventListener customElements dispatchEvent getComputedStyle "
+    "getSelection importScripts indexedDB innerHeight innerWidth matchMedia postMessage "
+    "removeEventListener reportError requestIdleCallback cancelIdleCallback scrollTo scrollX scrollY "
+    "visualViewport WebAssembly "
+)
+_HOST_NAMES = (
+    "Bun Deno afterAll afterEach beforeAll beforeEach chai cy describe expect jest it test vi WeakRef "
+)
+_SCRIPT_OWN = frozenset(f"{_SCRIPT_NAMES}{_BROWSER_NAMES}{_HOST_NAMES}".split())
+_ELEMENT = re.compile(r"(?:HTML|SVG)\w*Element")
 
 _OWN = {
     "python": _PYTHON_OWN,
@@ -88,6 +110,7 @@ _BOUND: dict[str, frozenset[str] | None] = {
     "function_declaration": frozenset({"name"}),
     "generator_function_declaration": frozenset({"name"}),
     "function_expression": frozenset({"name"}),
+    "generator_function": frozenset({"name"}),
     "function_signature": frozenset({"name"}),
     "class_declaration": frozenset({"name"}),
     "class": frozenset({"name"}),
@@ -112,13 +135,31 @@ _BOUND: dict[str, frozenset[str] | None] = {
     "for_in_statement": frozenset({"left"}),
     "labeled_statement": None,
     "internal_module": frozenset({"name"}),
+    "module": frozenset({"name"}),
+    "import_alias": None,
+    "nested_type_identifier": None,
     "index_signature": frozenset({"name"}),
     "jsx_namespace_name": None,
 }
 # What a target may be made of.
 _NESTED = frozenset(
-    {"pattern_list", "tuple_pattern", "list_pattern", "tuple", "list", "parenthesized_expression"}
+    {
+        "pattern_list",
+        "tuple_pattern",
+        "list_pattern",
+        "tuple",
+        "list",
+        "list_splat",
+        "parenthesized_expression",
+    }
 )
+# What TypeScript gives a value a name by, other than an identifier.
+_OTHER_NAMES = {
+    "type_identifier": frozenset({"class_declaration", "abstract_class_declaration", "class"}),
+    "property_identifier": frozenset({"enum_body", "enum_assignment"}),
+    "shorthand_property_identifier_pattern": None,
+}
+_MODULES = frozenset({"internal_module", "module"})
 _JSX_TAGS = frozenset({"jsx_opening_element", "jsx_closing_element", "jsx_self_closing_element"})
 # What the name of a Python type may be wrapped in.
 _TYPES = frozenset({"type", "splat_type", "constrained_type", "generic_type", "type_parameter"})
@@ -140,7 +181,7 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
     bound: set[str] = set()
     for node in _identifiers(syntax.root):
         (bound if _is_bound(node) else read).add((node.text or b"").decode("utf-8", "replace"))
-    return frozenset(read - bound - own)
+    return frozenset(name for name in read - bound - own if not _ELEMENT.fullmatch(name))
 
 
 def introduced(old: str, new: str, language: Language) -> list[str]:
@@ -181,7 +222,12 @@ def _identifiers(root: Node) -> Iterator[Node]:
     open_nodes = [root]
     while open_nodes:
         node = open_nodes.pop()
-        if node.type in ("identifier", "shorthand_property_identifier_pattern"):
+        above = _OTHER_NAMES.get(node.type, frozenset())
+        if (
+            node.type == "identifier"
+            or above is None
+            or (node.parent is not None and node.parent.type in above)
+        ):
             yield node
         open_nodes += node.named_children
 
@@ -189,7 +235,7 @@ def _identifiers(root: Node) -> Iterator[Node]:
 def _is_bound(node: Node) -> bool:
     """Whether a name is bound where it stands, or is no name that a scope has to know."""
     parent = node.parent
-    if node.type != "identifier" or parent is None or parent.type == "ERROR":
+    if node.type != "identifier" or parent is None or parent.type == "ERROR" or _is_asked_for(parent):
         return True
     while parent.type in _NESTED and parent.parent is not None:
         node, parent = parent, parent.parent
@@ -203,6 +249,14 @@ def _is_bound(node: Node) -> bool:
         return False
     fields = _BOUND[parent.type]
     return fields is None or any(parent.child_by_field_name(field) == node for field in fields)
+
+
+def _is_asked_for(parent: Node) -> bool:
+    """Whether a node asks if there is a name (``typeof``), or is a part of what names a module."""
+    if parent.type == "unary_expression":
+        return (parent.text or b"").startswith(b"typeof")
+    is_part = parent.type == "nested_identifier" and parent.parent is not None
+    return is_part and parent.parent is not None and parent.parent.type in _MODULES
 
 
 def _is_new_type(node: Node, parent: Node) -> bool:

@@ -124,6 +124,7 @@ def test_tidy_takes_away_only(
         ("python", "b(2)\n", "b(2)\nb(2)\nb(2)\n", "", "b(2)\n"),
         ("python", "", "a(1)\nb(2)\n" * 6 + "a(", "", "a(1)\nb(2)\n"),
         ("javascript", "{{{\n", "}\n}\n}\n", "", "}\n}\n}\n"),
+        ("python", "x = [\n", "[0, 1],\n" * 3 + "[1, 1],\n", "]", "[0, 1],\n" * 3 + "[1, 1],\n"),
         # white space at the end
         ("python", "x = ", "1  ", "\n", "1"),
         ("python", "x = ", "1 ", "+ 2\n", "1 "),

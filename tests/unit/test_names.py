@@ -79,3 +79,24 @@ def test_other_languages_have_no_unknown_names() -> None:
 def test_fewer_faults_are_better_and_syntax_comes_first() -> None:
     assert faults_of("x = (\n", PYTHON) > faults_of("x = y + z\n", PYTHON) > faults_of("x = 1\n", PYTHON)
     assert not Faults(0, 0) and Faults(0, 1) and Faults(1, 0)
+
+
+@pytest.mark.parametrize(
+    ("text", "unknown"),
+    [
+        ("class S {} abstract class A {} const x = class N { f() { return N } }; [new S(), A.b, x]", ""),
+        ("enum E { A, B = A | 1, C = B + D }", "D"),
+        ("import E = N.F; namespace A.B {} module C {} [E, A.B, C]", "N"),
+        ("let t: NodeJS.Timeout = f(); let u: React.FC = t", "f"),
+        ("const g = function* named() { named() }; if (typeof jQuery !== 'undefined') g()", ""),
+        ("interface I {} new I()", "I"),
+        ("describe('x', () => { expect(new HTMLDivElement(), new CustomEvent('x'), parent) })", "parent"),
+    ],
+)
+def test_what_typescript_knows(text: str, unknown: str) -> None:
+    assert unresolved(text, languages.by_id("typescript")) == frozenset(unknown.split())
+
+
+def test_a_starred_target_and_the_names_of_a_class_body() -> None:
+    text = "with open('f') as [a, *b]: print(a, b)\nclass K:\n    x = __qualname__\nprint(*c)"
+    assert unresolved(text, PYTHON) == {"c"}
