@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 
 from engine import editing, languages
+from engine.accept import NOTHING_TO_ADD
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.correct import CorrectionRule, correct
 from engine.denoiser import AnyDenoiser
@@ -222,7 +223,11 @@ def _check(request: FillRequest) -> None:
 
 
 def _result(filled: list[Filled], ms: float) -> FillResult:
-    refusals = [hole.refusal for hole in filled if hole.refusal]
+    refusals = [
+        EARLY.get(hole.denoised.stopped, hole.refusal) if hole.refusal == NOTHING_TO_ADD else hole.refusal
+        for hole in filled
+        if hole.refusal
+    ]
     early = [EARLY[hole.denoised.stopped] for hole in filled if hole.denoised.stopped in EARLY]
     work = sum((hole.work for hole in filled), Work())
     return FillResult(

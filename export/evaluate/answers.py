@@ -171,9 +171,12 @@ def read_problems(path: Path) -> list[dict[str, Any]]:
     """
     try:
         with gzip.open(path, "rt", encoding="utf-8") as file:
-            return [json.loads(line) for line in file]
+            problems = [json.loads(line) for line in file]
     except (OSError, EOFError, ValueError) as error:
         raise UsageError(f"{path} cannot be read ({error})", "Name a gzip JSON Lines file.") from error
+    if not all(isinstance(problem, dict) for problem in problems):
+        raise UsageError(f"{path} has a line that is no JSON object", "Name a file of problems.")
+    return problems
 
 
 def function_of(task_id: str) -> str:

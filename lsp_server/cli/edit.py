@@ -56,12 +56,14 @@ def is_asked(args: argparse.Namespace) -> bool:
     Raises:
         UsageError: an option of edits, but no edit.
     """
-    if args.task is not None or args.instruction is not None:
-        return True
+    if args.instruction is not None and not args.instruction.strip():
+        raise UsageError("--instruction says nothing", "Say what to change, or leave it out.")
+    kind = args.task or (None if args.instruction is None else "rewrite")
     for name, task in _OF_TASKS.items():
-        if getattr(args, name) is not None:
-            raise UsageError(f"--{name} belongs to a task", f"Add --task {task}.")
-    return False
+        if getattr(args, name) is not None and kind != task:
+            remedy = f"Add --task {task}." if kind is None else f"Leave it out, or ask for --task {task}."
+            raise UsageError(f"--{name} belongs to the task {task}", remedy)
+    return kind is not None
 
 
 def run(args: argparse.Namespace) -> int:
@@ -97,7 +99,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _request(args: argparse.Namespace, text: str) -> EditRequest:
-    from engine import regions
     from lsp_server.cli import files, holes
     from lsp_server.cli.fill import language_of
 
@@ -107,8 +108,10 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
         raise UsageError("stdin cannot be the file and what it was before", "Name one of them.")
     if args.check and (args.task != "types" or args.file == files.STDIN or language_of(args) != "python"):
         raise UsageError("--check is for the types of a Python file", "Leave it out.")
-    if args.before is not None and regions.is_secret_path(args.before):
-        raise UsageError(f"{args.before} looks like a file of secrets, which Unmask never reads")
+    if args.before not in (None, files.STDIN):
+        files.check_no_secret(args.before)
+    if any("\ud800" <= char <= "\udfff" for char in args.instruction or ""):
+        raise UsageError("--instruction is not UTF-8", "Write it in the encoding of the terminal.")
     selection: Span | None = None
     if args.at is not None:
         selection = holes.at(text, args.at)

@@ -7,6 +7,7 @@ import contextlib
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from engine.engine import Engine
     from engine.tokens import TokenCodec
     from export.evaluate import repair
-    from export.evaluate.answers import Answer, Evaluation
+    from export.evaluate.answers import Evaluation
 
 EPILOG = """\
 sets, and the data each takes:
@@ -183,35 +184,22 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(f"no data for {args.set}", "Name it: `unmask eval --help` says what a set takes.")
     args.data = args.data or Path("corpus")
     # The cases of all sets but one do not depend on the model: bad data is told before it is loaded.
-    evaluation = None if args.set == "repair" else _evaluation(args)
+    try:
+        evaluation = None if args.set == "repair" else _evaluation(args)
+    except KeyError as error:
+        raise UsageError(
+            f"{args.data} is no data for {args.set}: a case has no {error}", "Name other data."
+        ) from error
     if args.answers is not None:
         files.check_place(args.answers)
-    report = _measure(args, evaluation, _given(args))
+    if args.resume and (args.answers is None or not args.answers.is_file()):
+        raise UsageError("--resume goes on from a file of answers", "Name one that is there with --answers.")
+    report = _measure(args, evaluation)
     if args.json:
         print(json.dumps(report, ensure_ascii=False))
     else:
         _print_table(report)
     return 0
-
-
-def _given(args: argparse.Namespace) -> dict[Decoding, dict[str, Answer]]:
-    """By mode and case, the answers of the run that is resumed."""
-    from export.evaluate.answers import Answer
-
-    given: dict[Decoding, dict[str, Answer]] = {}
-    if not args.resume:
-        return given
-    if args.answers is None:
-        raise UsageError("--resume goes on from a file of answers", "Name it with --answers.")
-    try:
-        for line in args.answers.read_text(encoding="utf-8").splitlines():
-            answer = json.loads(line)
-            given.setdefault(answer["mode"], {})[answer["case"]] = Answer.from_json(answer)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(
-            f"{args.answers} cannot be resumed ({error})", "Leave --resume out to begin anew."
-        ) from error
-    return given
 
 
 def _opened(path: Path | None, *, resume: bool) -> contextlib.AbstractContextManager[TextIO | None]:
@@ -295,33 +283,48 @@ def _asked_of(evaluation: Evaluation[Any, Any], args: argparse.Namespace) -> Eva
     """The part of a set that this run asks."""
     if not evaluation.cases:
         raise UsageError(f"{args.data} gives no cases", "Name other data.")
+    twice = next((name for name, n in Counter(case.name for case in evaluation.cases).items() if n > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"{args.data} has the case {twice} more than once", "Give every case a name of its own."
+        )
     part, n_parts = args.part
     if len(evaluation.cases) < part:
         raise UsageError(f"{args.data} gives no case for part {part}", "Share it among fewer.")
     return replace(evaluation, cases=evaluation.cases[part - 1 :: n_parts])
 
 
-def _measure(
-    args: argparse.Namespace,
-    evaluation: Evaluation[Any, Any] | None,
-    given: dict[Decoding, dict[str, Answer]],
-) -> dict[str, Any]:
+def _measure(args: argparse.Namespace, evaluation: Evaluation[Any, Any] | None) -> dict[str, Any]:
     """Ask in every mode, the base first, and report on all; the model is loaded once."""
-    from export.evaluate import figures
+    from export.evaluate import figures, journal
     from export.evaluate.run import answers
     from lsp_server.cli import machine
 
     if args.reference and set(args.modes or ()) - {DECODINGS[0]}:
         raise UsageError("the float32 reference decodes left to right only", "Leave `--modes` out.")
     config = load_settings(args).engine
-    denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
+    try:
+        denoiser, codec = _reference(config) if args.reference else _loaded(config, args.row_worth)
+    except ModuleNotFoundError as error:
+        raise UsageError(
+            f"the float32 reference needs {error.name}", "Install the extra: pip install 'unmask[export]'."
+        ) from error
     rule = denoiser.rule  # a model that fills slots in any order has all modes
     can_draft = not args.reference and not (isinstance(rule, DecodeRule) and not rule.drafts)
     modes = DECODINGS[:1] if args.set in _ONE_MODE else _in_order(args.modes, can_draft=can_draft)
     evaluation = evaluation or _repair(args, codec)
     names = [case.name for case in evaluation.cases]
+    info = denoiser.info
+    model = {
+        "model": info.name,
+        "adapter": None if args.reference else info.adapter,
+        "quantization": "f32" if args.reference else info.quantization,
+    }
+    asked = {name: getattr(args, name) for name in ("max_tokens", "single_line", "row_worth")}
+    run_of = {"set": evaluation.name, **model, **asked}
+    given = journal.read(args.answers, run_of) if args.resume else {}
     if any(mode not in modes or not answers_of.keys() <= set(names) for mode, answers_of in given.items()):
-        raise UsageError(f"{args.answers} is of another run", "Leave --resume out to begin anew.")
+        raise UsageError(f"{args.answers} is of another run", "Name another file of answers.")
 
     def turn(mode: Decoding) -> Engine | Callable[[repair.Case], Sequence[int]]:
         denoiser.forget()  # no mode finds the contexts of another
@@ -331,8 +334,7 @@ def _measure(
         for mode, answer in answers(evaluation, turn, modes, given):
             given.setdefault(mode, {})[answer.case] = answer
             if answers_to is not None:
-                line = json.dumps({"mode": mode, **answer.as_json()}, ensure_ascii=False)
-                print(line, file=answers_to, flush=True)
+                journal.write(answers_to, mode, answer, run_of)
             _tell(mode, len(given[mode]), len(names))
     in_order = {mode: [given[mode][name] for name in names] for mode in modes}
     figures_of = {
@@ -341,12 +343,9 @@ def _measure(
         ).as_json()
         for mode, of_mode in in_order.items()
     }
-    info = denoiser.info
     return {
         "set": evaluation.name,
-        "model": info.name,
-        "adapter": None if args.reference else info.adapter,
-        "quantization": "f32" if args.reference else info.quantization,
+        **model,
         "provider": info.provider,
         "machine": machine.cpu_name(),
         "modes": figures_of,

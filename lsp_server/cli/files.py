@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
+from engine import regions
 from engine.errors import TextError, UsageError
 from engine.text import Document, decode, encode
 
@@ -31,6 +32,20 @@ def read(name: str) -> Document:
     if len(data) > MAX_BYTES:
         raise TextError(f"{shown} is larger than {MAX_BYTES // 2**20} MiB", "Cut out the part to be filled.")
     return decode(data, shown)
+
+
+def check_no_secret(name: str) -> None:
+    """See that a file may be read, by whatever name or link it is reached.
+
+    Raises:
+        UsageError: it looks like one of secrets.
+    """
+    path = Path(name)
+    if any(regions.is_secret_path(one) for one in (path, path.absolute(), Path(os.path.realpath(path)))):
+        raise UsageError(
+            f"{name} looks like a file of secrets, which Unmask never reads",
+            "Pipe it through stdin if you mean it.",
+        )
 
 
 def stdin() -> BinaryIO:
@@ -80,9 +95,15 @@ def create(name: str, text: str) -> None:
     Raises:
         TextError: there is something of this name, or it cannot be written.
     """
+    path = Path(name)
     try:
-        with Path(name).open("xb") as file:
-            file.write(text.encode("utf-8"))
+        with path.open("xb") as file:
+            try:
+                file.write(text.encode("utf-8"))
+                file.flush()
+            except BaseException:  # half a file would be in the way of the next run
+                path.unlink()
+                raise
     except FileExistsError:
         raise TextError(f"{name} is there already", "Leave --write out to print the result.") from None
     except OSError as error:

@@ -102,11 +102,8 @@ def run(args: argparse.Namespace) -> int:
     from_stdin = args.file == files.STDIN
     if from_stdin and args.write:
         raise UsageError("--write needs a file, and stdin is none", "Leave it out, or name a file.")
-    if regions.is_secret_path(args.file):
-        raise UsageError(
-            f"{args.file} looks like a file of secrets, which Unmask never reads",
-            "Pipe it through stdin if you mean it.",
-        )
+    if not from_stdin:
+        files.check_no_secret(args.file)
     if edit.is_asked(args):
         return edit.run(args)
     project_dir = None if from_stdin else Path(args.file).absolute().parent

@@ -113,7 +113,7 @@ def edit_answer(request_id: Id, request: EditRequest, result: EditResult) -> Jso
     ``edits`` count in characters of the old text; where it was translated as a whole there are none.
     ``fills`` is what stands in place of the selection, or the whole new text where more than it changed.
     """
-    in_place = request.to is None or request.selection is not None
+    in_place = request.kind != "translate" or request.selection is not None
     edits = smallest_edits(request.text, result.text) if in_place else ()
     span = request.span
     behind = len(request.text) - span.end_char

@@ -138,3 +138,11 @@ def test_each_answer_is_out_before_the_next_line_is_read(engine: Engine) -> None
     lines = OneByOne([GOOD % number for number in range(5)], out)
     batch.answer_lines(engine, lines, out)  # type: ignore[arg-type]
     assert (lines.n_read, len(answers(out.getvalue()))) == (5, 5)
+
+
+def test_a_target_of_another_task_does_not_hide_the_edits(unmask: Unmask) -> None:
+    task = {"kind": "rewrite", "instruction": "Give 3.", "to": "go"}
+    line = json.dumps({"segments": ["x = 1\n"], "language": "python", "task": task})
+    outcome = unmask("batch", "--model", "fake:answer=x = 3%0A", stdin=line.encode() + b"\n")
+    (answer,) = answers(outcome.out)
+    assert (answer["text"], len(answer["edits"])) == ("x = 3\n", 1)

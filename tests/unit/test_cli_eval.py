@@ -104,15 +104,58 @@ def test_answers_to_other_cases_are_not_resumed(unmask: Unmask, problems: str, t
     assert (outcome.code, "is of another run" in outcome.err) == (2, True)
 
 
-@pytest.mark.parametrize("text", ["{}", "no JSON", '{"mode": "parallel", "reply": 1}'])
+@pytest.mark.parametrize("line", ["{}", "no JSON", '{"mode": "parallel", "reply": 1}', "[]"])
 def test_what_is_no_file_of_answers_is_not_resumed(
-    unmask: Unmask, problems: str, tmp_path: Path, text: str
+    unmask: Unmask, problems: str, tmp_path: Path, line: str
 ) -> None:
     kept = tmp_path / "answers.jsonl"
+    text = f"{line}\n"
     kept.write_text(text, encoding="utf-8")
     outcome = unmask("eval", "infilling", problems, "--answers", str(kept), "--resume", *FAKE)
-    assert (outcome.code, "cannot be resumed" in outcome.err) == (2, True)
+    assert (outcome.code, "cannot be resumed: line 1 is no answer" in outcome.err) == (2, True)
     assert kept.read_text(encoding="utf-8") == text
+
+
+def test_what_a_killed_process_left_is_resumed(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    odd = "fake:answer=    return 1  # %E2%80%A8 %C2%85%0A"  # line ends of Unicode within an answer
+    command = ("eval", "infilling", problems, "--answers", str(kept), "--model", odd)
+    assert unmask(*command).code == 0
+    lines = kept.read_text(encoding="utf-8").split("\n")
+    assert len(lines) == 10
+    for rest in (lines[8], lines[8][:40]):  # without a line end, and cut short
+        kept.write_text("\n".join([*lines[:8], rest]), encoding="utf-8")
+        outcome = unmask(*command, "--resume")
+        assert (outcome.code, len(kept.read_text(encoding="utf-8").split("\n"))) == (0, 10), outcome.err
+
+
+def test_answers_of_another_model_are_not_added_up(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    kept = tmp_path / "answers.jsonl"
+    command = ("eval", "infilling", problems, "--answers", str(kept), *FAKE)
+    assert unmask(*command).code == 0
+    outcome = unmask(*command, "--max-tokens", "7", "--resume")
+    assert (outcome.code, "is of another run (max_tokens None)" in outcome.err) == (2, True)
+
+
+def test_a_case_that_is_there_twice_is_refused(unmask: Unmask, problems: str, tmp_path: Path) -> None:
+    twice = tmp_path / "twice.jsonl.gz"
+    twice.write_bytes(Path(problems).read_bytes() * 2)  # gzip members follow one another
+    outcome = unmask("eval", "infilling", str(twice), *FAKE)
+    assert (
+        outcome.code,
+        "has the case SingleLineInfilling/HumanEval/0/L0 more than once" in outcome.err,
+    ) == (
+        2,
+        True,
+    )
+
+
+def test_data_of_another_set_is_named(unmask: Unmask, problems: str) -> None:
+    outcome = unmask("eval", "instructions", problems, *FAKE)
+    assert (outcome.code, "is no data for instructions: a case has no 'instruction'" in outcome.err) == (
+        2,
+        True,
+    )
 
 
 def test_a_model_that_cannot_draft_has_one_mode() -> None:

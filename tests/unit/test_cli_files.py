@@ -131,3 +131,9 @@ def test_a_huge_file_is_refused_unread(tmp_path: Path) -> None:
         file.truncate(50 * 2**20)
     with pytest.raises(TextError, match="larger than 16 MiB"):
         files.read(str(path))
+
+
+def test_a_new_file_that_cannot_be_written_whole_is_none(tmp_path: Path) -> None:
+    with pytest.raises(UnicodeEncodeError):
+        files.create(str(tmp_path / "new.py"), "\ud800")
+    assert not (tmp_path / "new.py").exists()

@@ -233,3 +233,14 @@ def test_a_hole_that_is_left_empty_is_named(unmask: Unmask, monkeypatch: pytest.
     outcome = unmask("fill", "two.py", "--write", *FAKE)
     assert (outcome.code, Path("two.py").read_text()) == (0, "x = a\ny = \n")
     assert outcome.err.startswith("unmask: left empty: hole 2: nothing to add\nunmask: wrote two.py")
+
+
+def test_secrets_are_not_read_by_another_name(unmask: Unmask, monkeypatch: pytest.MonkeyPatch) -> None:
+    Path(".env").write_text("KEY=<hole>\n", encoding="utf-8")
+    Path("notes.txt").symlink_to(".env")
+    Path(".ssh").mkdir()
+    Path(".ssh/config").write_text("Host <hole>\n", encoding="utf-8")
+    for name, folder in (("notes.txt", "."), ("config", ".ssh")):
+        monkeypatch.chdir(folder)
+        outcome = unmask("fill", name, "--model", "fake", "--write")
+        assert (outcome.code, f"{name} looks like a file of secrets" in outcome.err) == (2, True)
