@@ -62,7 +62,7 @@ def doubt(syntax: Syntax, text: str, places: Places) -> str | None:
 
 
 def _in_rust(text: str, places: Places) -> str | None:
-    if any(rust_names.place_of(node) == "doubt" for node in places.nodes):
+    if any(map(rust_names.is_doubtful, places.nodes)):
         return "stands in a macro where it may be something else"
     is_item = places.scope.type in ("source_file", "mod_item")
     if is_item and rust_names.is_told(places.name, text):

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from tree_sitter import Node
 
-Place = Literal["value", "head", "item", "other", "doubt"]
+Place = Literal["value", "head", "item", "other"]
 """A variable or function; what a path begins with; an item of the module that a path leads to; nothing that
-is followed; what may be one of them or not."""
+is followed."""
 
 _PATHS = frozenset({"scoped_identifier", "scoped_type_identifier", "scoped_use_list", "use_wildcard"})
 _USES = frozenset({"scoped_identifier", "scoped_use_list", "use_list", "use_as_clause"})
@@ -45,6 +45,14 @@ def place_of(leaf: Node) -> Place:
     further = above.parent
     goes_on = further is not None and further.type in _PATHS and further.child_by_field_name("path") == above
     return "other" if goes_on else "item"
+
+
+def is_doubtful(leaf: Node) -> bool:
+    """Whether a name that looks like a variable's may be a field's or an argument's, or be bound there."""
+    tree = leaf.parent
+    if tree is None or tree.type != "token_tree":
+        return False
+    return _is_named_or_bound(leaf) or _is_short(leaf, tree) or _is_in_pattern(leaf)
 
 
 def module_of(leaf: Node) -> Node | None:
@@ -127,12 +135,12 @@ def _among_tokens(leaf: Node, tree: Node) -> Place:
         return "other" if behind == "::" else "item"
     if behind == "::":
         return "head"
-    doubtful = _is_named_or_bound(leaf, before, behind) or _is_short(leaf, tree) or _is_in_pattern(leaf)
-    return "doubt" if doubtful else "value"
+    return "value"
 
 
-def _is_named_or_bound(leaf: Node, before: str, behind: str) -> bool:
+def _is_named_or_bound(leaf: Node) -> bool:
     """Whether a name may be that of an argument or a field, or bound, by the tokens beside it."""
+    before, behind = _text(leaf.prev_sibling), _text(leaf.next_sibling)
     if behind in _NAMES_BEHIND or before in _BINDS_BEFORE:
         return True
     further = leaf.prev_sibling.prev_sibling if leaf.prev_sibling is not None else None
@@ -188,11 +196,11 @@ def _is_in_attribute(tree: Node) -> bool:
 
 
 def _before(node: Node) -> Iterator[Node]:
-    """The tokens in front of one, the nearest first."""
-    before = node.prev_sibling
-    while before is not None:
-        yield before
-        before = before.prev_sibling
+    """The tokens in front of one."""
+    for token in node.parent.children if node.parent is not None else ():
+        if token.start_byte >= node.start_byte:
+            return
+        yield token
 
 
 def _text(node: Node | None) -> str:

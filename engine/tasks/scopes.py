@@ -147,8 +147,8 @@ class _Resolver:
         scope, bindings = scope_of[own], bound[own]
         kind = bindings[0][1]
         self._check_symbol(name, kind, scope, bindings)
-        nodes = [node for node, _ in bindings]
-        nodes += (node for node in free if self._is_reference(node) and self._meant(node, bound) == own)
+        free = list(filter(self._is_reference, free))
+        nodes = [node for node, _ in bindings] + [node for node in free if self._meant(node, bound) == own]
         nodes.sort(key=lambda node: node.start_byte)
         self._check_order(name, bindings, bound, scope_of)
         reason = doubt(
@@ -158,7 +158,7 @@ class _Resolver:
                 name,
                 scope,
                 nodes,
-                [node for node in free if self._is_reference(node)],
+                free,
                 bound,
                 scope_of,
                 lambda node: self._meant(node, bound),
