@@ -201,10 +201,10 @@ def _member_occurrences(change: Change, renamed: _Renamed, leaf: Node) -> list[S
     owner, now_owner = members.class_around(leaf), None if now is None else members.class_around(now)
     if owner is None or now is None or now_owner is None or not members.is_declaration(new, now):
         return []
-    found = list(members.occurrences(old, owner, renamed.old))
+    found = list(members.occurrences(old, owner, renamed.old, overrides=True))
     if leaf != next((node for node in found if members.is_declaration(old, node)), None):
         return []
-    if any(True for _ in members.occurrences(old, owner, renamed.new)):
+    if any(True for _ in members.occurrences(old, owner, renamed.new, overrides=True)):
         raise UnsureError(f"the class has a member {renamed.new} already")
     spans = [change.moved(old.span(node)) for node in found if node != leaf]
     others = (

@@ -14,6 +14,7 @@ from engine.tasks import members
 from engine.tasks.calls import UnfitError, places_of
 from engine.tasks.change import Change, Source
 from engine.tasks.follow_up import FollowUp, Implied, Place, counted, disjoint
+from engine.tasks.python_names import KEEPS_SIGNATURE, decorator_name
 from engine.tasks.scopes import UnsureError, symbol_at
 from engine.tasks.signatures import CALLS, FUNCTIONS, Parameter, arguments_of, bound, parameters_of
 from engine.tasks.slots import walk
@@ -23,11 +24,6 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 _CONSTRUCTORS = frozenset({"__init__", "constructor"})
-_KEEPS_SIGNATURE = (
-    *("staticmethod", "classmethod", "override", "abstractmethod", "cache", "lru_cache", "final"),
-    *("contextmanager", "asynccontextmanager", "wraps", "deprecated"),
-)
-"""Decorators, by the end of their names, behind which a function is called as it is written."""
 
 
 def signature_changes(change: Change) -> Implied:
@@ -112,8 +108,8 @@ def _decorators(source: Source, function: Node) -> list[str]:
 
 def _is_wrapped(source: Source, function: Node) -> bool:
     """Whether a decorator may make something else of a function."""
-    names = (decorator.partition("(")[0].rpartition(".")[2] for decorator in _decorators(source, function))
-    return any(name not in _KEEPS_SIGNATURE for name in names)
+    names = map(decorator_name, _decorators(source, function))
+    return any(name not in KEEPS_SIGNATURE for name in names)
 
 
 def _calls(source: Source, function: Node) -> Iterator[Node]:

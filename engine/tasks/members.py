@@ -1,13 +1,15 @@
 """Classes and the places that name their members: declarations, and uses on an object known to be theirs.
 
 Python, JavaScript and TypeScript, by the syntax tree. An object is known where it is ``self`` or ``this`` in
-the class itself or one derived from it, where the class is named in front of the dot, or a variable that is
-sure to hold an object of it (``engine.tasks.receivers``).
+the class itself or one derived from it, ``super`` in one derived from it, where the class is named in front
+of the dot, or a variable that is sure to hold an object of it (``engine.tasks.receivers``). Private names of
+JavaScript are known in the body of their class, whatever the object.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
 from engine.tasks.change import Source
@@ -52,15 +54,26 @@ def is_declaration(source: Source, leaf: Node) -> bool:
     return next(occurrences(source, owner, source.of(leaf))) == leaf
 
 
-def occurrences(source: Source, owner: Node, name: str) -> Iterator[Node]:
-    """The names of a member, declarations included, in order."""
+def occurrences(source: Source, owner: Node, name: str, *, overrides: bool = False) -> Iterator[Node]:
+    """The names of a member, declarations included, in order.
+
+    Args:
+        source: the text.
+        owner: the class that declares it.
+        name: of the member.
+        overrides: whether what derived classes put in its place is the same member.
+    """
+    if name.startswith("#"):
+        yield from _private(source, owner, name)
+        return
     own_names = {source.of(owner.child_by_field_name("name"))} - {""}
-    family = _family(source, owner, name)
+    family = _family(source, owner, name, overrides=overrides)
+    declaring = [one for one in family if one == owner or _declares(source, one, name)]
     classes = {source.of(one.child_by_field_name("name")) for one in family} - {""}
     for node in walk(source.syntax.root):
         if source.of(node) != name or node.child_count:
             continue
-        if any(_declared_in_body(one, node) for one in family) or _read_in_body(owner, node):
+        if any(_declared_in_body(one, node) or _read_in_body(one, node) for one in declaring):
             yield node
             continue
         parent = node.parent
@@ -73,6 +86,7 @@ def occurrences(source: Source, owner: Node, name: str) -> Iterator[Node]:
         own = receiver is not None and (
             source.of(receiver) in own_names
             or _is_own(source, receiver, [one.id for one in family])
+            or _is_super_of(source, receiver, classes)
             or is_object_of(source, receiver, classes)
         )
         if own:
@@ -88,16 +102,33 @@ def is_named(source: Source, leaf: Node, owner: Node) -> bool:
     return receiver == source.of(owner.child_by_field_name("name"))
 
 
-def _family(source: Source, owner: Node, name: str) -> list[Node]:
-    """A class and those of the file that are derived from it and have no such member of their own."""
+def _private(source: Source, owner: Node, name: str) -> Iterator[Node]:
+    """A private name in the body of its class, less classes inside that have such a one of their own."""
+    for node in walk(owner):
+        if node.type != "private_property_identifier" or source.of(node) != name:
+            continue
+        known_in = class_around(node)
+        while known_in is not None and known_in != owner and not _declares(source, known_in, name):
+            known_in = class_around(known_in)
+        if known_in == owner:
+            yield node
+
+
+def _declares(source: Source, owner: Node, name: str) -> bool:
+    """Whether the body of a class declares a member."""
+    leaves = (leaf for leaf in walk(owner) if not leaf.child_count and source.of(leaf) == name)
+    return any(_declared_in_body(owner, leaf) for leaf in leaves)
+
+
+def _family(source: Source, owner: Node, name: str, *, overrides: bool) -> list[Node]:
+    """A class and those of the file derived from it, with what overrides the member or less it."""
     family = [owner]
     names = {source.of(owner.child_by_field_name("name"))} - {""}
     for node in walk(source.syntax.root):
-        if node.type in CLASSES and node != owner and names & _bases(source, node):
-            leaves = (leaf for leaf in walk(node) if source.of(leaf) == name and not leaf.child_count)
-            if not any(_declared_in_body(node, leaf) for leaf in leaves):
-                family.append(node)
-                names.add(source.of(node.child_by_field_name("name")))
+        is_derived = node.type in CLASSES and node != owner and names & _bases(source, node)
+        if is_derived and (overrides or not _declares(source, node, name)):
+            family.append(node)
+            names.add(source.of(node.child_by_field_name("name")))
     return family
 
 
@@ -151,6 +182,15 @@ def _assigned_on_own(source: Source, leaf: Node) -> bool:
         and access.parent.type in _ASSIGNS
         and access.parent.child_by_field_name("left") == access
     )
+
+
+def _is_super_of(source: Source, receiver: Node, classes: AbstractSet[str]) -> bool:
+    """Whether a receiver is what the class around it is derived from, one of some classes."""
+    called = receiver.child_by_field_name("function") if receiver.type == "call" else receiver
+    owner = class_around(receiver)
+    if called is None or owner is None or source.of(called) != "super":
+        return False
+    return bool(classes & _bases(source, owner))
 
 
 def _is_own(source: Source, receiver: Node, family: list[int]) -> bool:

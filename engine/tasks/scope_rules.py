@@ -45,11 +45,16 @@ class Rules:
         patterns: nodes between a name and what binds it, with the fields that bind; empty for all.
         other: nodes in which a name is no variable, with the fields in which it is none; empty for all.
         outside: fields of a scope that are evaluated outside of it.
-        unsure: nodes in which a name cannot be followed, with the reason.
+        unsure: nodes, or nodes in such a one, in which a name cannot be followed, with the reason.
         declarations: statements whose end is where what they bind begins to be known.
         dynamic: what looks names up by their text.
         in_order: whether a name means an outer one until it is bound.
         rebinds: whether binding a name again makes another variable of it.
+        beside: fields of a pattern in which names are read, and not bound.
+        constants: whether a capital in a pattern begins the name of a constant that is read.
+        blind: scopes that, besides functions, closed ones are not seen from.
+        bodies: nodes inside of which their members go by their mere names, with the kind of these.
+        properties: what makes a property of the parameter that it stands in front of.
     """
 
     names: frozenset[str]
@@ -65,11 +70,23 @@ class Rules:
     dynamic: re.Pattern[str] | None = None
     in_order: bool = False
     rebinds: bool = False
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    constants: bool = False
+    blind: frozenset[str] = frozenset()
+    bodies: Mapping[str, str] = field(default_factory=dict)
+    properties: frozenset[str] = frozenset()
 
     def evaluated_outside(self, scope: Node, child: Node) -> bool:
         """Whether a child of a scope is evaluated outside of it."""
         fields = self.outside.get(scope.type, ())
+        if scope.child_by_field_name("initializer") is not None:
+            return False  # what it binds is known there
         return any(part == child for name in fields for part in scope.children_by_field_name(name))
+
+    def reads_beside(self, pattern: Node, child: Node) -> bool:
+        """Whether a name in a child of a pattern is read there, and not bound."""
+        fields = self.beside.get(pattern.type, ())
+        return any(part == child for name in fields for part in pattern.children_by_field_name(name))
 
 
 def _set(names: str) -> frozenset[str]:
@@ -100,7 +117,6 @@ PYTHON = Rules(
         "as_pattern": (Binding("alias", where="function"),),
         "import_statement": (Binding("name", "import", "function"),),
         "import_from_statement": (Binding("name", "import", "function"),),
-        "type_parameter": (Binding(None, "member"),),
     },
     patterns={
         **_all(
@@ -112,7 +128,7 @@ PYTHON = Rules(
         "typed_default_parameter": ("name",),
         "aliased_import": ("alias",),
         "dotted_name": (),
-        "tuple": (),
+        **_all("tuple list parenthesized_expression"),
     },
     other={"attribute": ("attribute",), "keyword_argument": ("name",)},
     outside={
@@ -125,13 +141,20 @@ PYTHON = Rules(
         "nonlocal_statement": "is declared nonlocal",
         "case_pattern": "stands in a pattern of match",
         "delete_statement": "is deleted",
+        "function_definition type_parameter": "is a type's parameter",
+        "class_definition type_parameter": "is a type's parameter",
     },
+    blind=_set(_COMPREHENSIONS),
     dynamic=re.compile(r"(?<![.\w])(?:eval|exec|locals|globals|vars)\("),
 )
 
 _JS_FUNCTIONS = (
     "function_declaration function_expression arrow_function method_definition generator_function "
     "generator_function_declaration"
+)
+_TS_SIGNATURES = (
+    "function_type constructor_type function_signature method_signature abstract_method_signature "
+    "call_signature construct_signature"
 )
 _JS_PATTERNS = {
     **_all("object_pattern array_pattern rest_pattern"),
@@ -144,7 +167,7 @@ JAVASCRIPT = Rules(
     names=_set("identifier shorthand_property_identifier shorthand_property_identifier_pattern"),
     scopes=_set(
         f"{_JS_FUNCTIONS} statement_block for_statement for_in_statement catch_clause class_body "
-        f"class switch_body"
+        f"class switch_body {_TS_SIGNATURES}"
     ),
     functions=_set(_JS_FUNCTIONS),
     bindings={
@@ -153,18 +176,22 @@ JAVASCRIPT = Rules(
         "function_expression": (Binding("name", "function"),),
         "class_declaration": (Binding("name", "member", "outside"),),
         "enum_declaration": (Binding("name", "member", "outside"),),
+        "class": (Binding("name", "member"),),
         "variable_declarator": (Binding("name", where="var"),),
         "formal_parameters": (Binding(None, "parameter"),),
         "required_parameter": (Binding("pattern", "parameter"),),
         "optional_parameter": (Binding("pattern", "parameter"),),
         "arrow_function": (Binding("parameter", "parameter"),),
         "catch_clause": (Binding("parameter"),),
-        "for_in_statement": (Binding("left"),),
+        "for_in_statement": (Binding("left", where="var"),),
         "import_clause": (Binding(None, "import"),),
         "import_specifier": (Binding(None, "import"),),
         "namespace_import": (Binding(None, "import"),),
     },
     patterns=_JS_PATTERNS,
+    other=dict.fromkeys(("index_signature", "required_parameter", "optional_parameter"), ("name",)),
+    bodies={"enum_body": "property_identifier"},
+    properties=_set("accessibility_modifier override_modifier readonly"),
     unsure={"export_specifier": "is exported: other files may use it", "type_query": "is named by a type"},
     dynamic=re.compile(r"(?<![.\w])(?:eval\(|with\s*\()"),
 )
@@ -175,7 +202,7 @@ GO = Rules(
         "function_declaration method_declaration func_literal block if_statement for_statement "
         "expression_switch_statement type_switch_statement select_statement expression_case "
         "type_case "
-        "default_case communication_case"
+        "default_case communication_case function_type method_elem"
     ),
     functions=_set("function_declaration method_declaration func_literal"),
     bindings={
@@ -191,6 +218,7 @@ GO = Rules(
         "type_parameter_declaration": (Binding("name", "member"),),
     },
     patterns=_all("expression_list"),
+    outside={"type_switch_statement": ("value",)},
     unsure={"literal_element": "may be a field in a literal"},
     declarations=_set("short_var_declaration var_spec const_spec range_clause receive_statement"),
     in_order=True,
@@ -201,7 +229,7 @@ RUST = Rules(
     scopes=_set(
         "function_item closure_expression block for_expression match_arm if_expression "
         "while_expression mod_item "
-        "impl_item trait_item"
+        "impl_item trait_item function_signature_item function_type"
     ),
     functions=_set("function_item closure_expression"),
     closed=_set("impl_item trait_item"),
@@ -223,18 +251,27 @@ RUST = Rules(
             "tuple_pattern slice_pattern reference_pattern mut_pattern ref_pattern captured_pattern "
             "or_pattern"
         ),
-        **_all(
-            "use_list scoped_use_list use_as_clause use_wildcard scoped_identifier match_pattern "
-            "struct_pattern"
-        ),
-        "tuple_struct_pattern": (),
+        **_all("use_list match_pattern struct_pattern tuple_struct_pattern"),
+        "scoped_use_list": ("list",),
+        "scoped_identifier": ("name",),
+        "use_as_clause": ("alias",),
         "field_pattern": ("pattern",),
     },
     unsure={
         "field_pattern": "stands in the pattern of a struct",
         "or_pattern": "stands in a pattern of alternatives",
         "macro_definition": "stands in a macro",
+        "const_parameter": "is a generic parameter",
     },
+    other={
+        **_all("lifetime label attribute extern_crate_declaration"),
+        "enum_variant": ("name",),
+        "macro_invocation": ("macro",),
+        "mod_item": ("name",),
+    },
+    outside={"if_expression": ("alternative",), "for_expression": ("value",)},
+    beside={"match_pattern": ("condition",), "tuple_struct_pattern": ("type",)},
+    constants=True,
     declarations=_set("let_declaration let_condition const_item static_item"),
     in_order=True,
     rebinds=True,
@@ -285,6 +322,7 @@ JAVA = Rules(
         "marker_annotation": (),
         "annotation": ("name",),
     },
+    outside={"enhanced_for_statement": ("value",)},
     unsure={"type_pattern": "stands in a pattern", "record_pattern": "stands in a pattern"},
     declarations=_set("local_variable_declaration resource"),
     in_order=True,
@@ -304,7 +342,8 @@ CPP = Rules(
     scopes=_set(
         "function_definition lambda_expression compound_statement for_statement for_range_loop "
         "catch_clause "
-        "if_statement while_statement switch_statement namespace_definition field_declaration_list"
+        "if_statement while_statement switch_statement namespace_definition field_declaration_list "
+        "function_declarator abstract_function_declarator"
     ),
     functions=_set("function_definition lambda_expression"),
     bindings={
@@ -325,6 +364,8 @@ CPP = Rules(
         "template_parameter_list": "is a template's parameter",
         "lambda_capture_specifier": "is captured by a lambda",
     },
+    outside={"for_range_loop": ("right",)},
+    bodies={"field_declaration_list": "field_identifier"},
     declarations=_set("declaration"),
     in_order=True,
 )

@@ -12,12 +12,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.syntax import Syntax
+from engine.tasks import cpp_names, python_names, rust_names
+from engine.tasks.doubts import Bound, Places, doubt
 from engine.tasks.scope_rules import RULES, Rules
 from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:
     from tree_sitter import Node
+
+
+_SIDES = {"for_in_clause": ("left", "right"), "type_switch_statement": ("alias", "value")}
+"""Nodes that bind a name in one field, and read one in another."""
 
 
 class UnsureError(Exception):
@@ -120,7 +126,7 @@ class _Resolver:
             node for node in walk(self._syntax.root) if node.type in rules.names and self._name(node) == name
         ]
         self._check_whole(name)
-        bound: dict[int, list[tuple[Node, str]]] = {}  # scope id: bindings, with what they bind
+        bound: Bound = {}
         scope_of: dict[int, Node] = {}
         free: list[Node] = []
         for node in leaves:
@@ -133,20 +139,34 @@ class _Resolver:
             bound.setdefault(scope.id, []).append((node, kind))
             scope_of[scope.id] = scope
         own = next((key for key, nodes in bound.items() if any(node == leaf for node, _ in nodes)), None)
-        own = own if own is not None else self._seen_from(leaf, bound)
+        if own is None and not self._is_reference(leaf):
+            raise UnsureError(f"{name} stands for no variable, parameter or function here")
+        own = own if own is not None else self._meant(leaf, bound)
         if own is None:
             raise UnsureError(f"{name} is not defined in this file")
         scope, bindings = scope_of[own], bound[own]
         kind = bindings[0][1]
         self._check_symbol(name, kind, scope, bindings)
-        nodes = [node for node, _ in bindings]
-        for node in free:
-            if not self._is_reference(node):
-                continue
-            if self._seen_from(node, bound) == own:
-                nodes.append(node)
+        free = list(filter(self._is_reference, free))
+        nodes = [node for node, _ in bindings] + [node for node in free if self._meant(node, bound) == own]
         nodes.sort(key=lambda node: node.start_byte)
         self._check_order(name, bindings, bound, scope_of)
+        reason = doubt(
+            self._syntax,
+            self._text,
+            Places(
+                name,
+                scope,
+                nodes,
+                free,
+                bound,
+                scope_of,
+                lambda node: self._meant(node, bound),
+                lambda node: self._seen_from(node, bound),
+            ),
+        )
+        if reason is not None:
+            raise UnsureError(f"{name} {reason}")
         first = min(node.start_byte for node, _ in bindings)
         return Symbol(
             name,
@@ -163,14 +183,17 @@ class _Resolver:
     def _binding(self, leaf: Node) -> tuple[Node, str] | None:
         """The scope that an occurrence binds its name in, and as what; None where it binds nothing."""
         child, node = leaf, leaf.parent
+        is_constant = self._rules.constants and self._name(leaf)[:1].isupper()
         while node is not None:
             for rule in self._rules.bindings.get(node.type, ()):
                 binds = rule.field is None or any(
                     part == child for part in node.children_by_field_name(rule.field)
                 )
+                if binds and rule.field == "pattern" and is_constant:
+                    return None
                 if binds and not (node.type == "for_in_statement" and not node.child_by_field_name("kind")):
                     return self._scope(node, rule.where), rule.kind
-            if node.type not in self._rules.patterns:
+            if node.type not in self._rules.patterns or self._rules.reads_beside(node, child):
                 return None
             fields = self._rules.patterns[node.type]
             if fields and not any(
@@ -183,7 +206,8 @@ class _Resolver:
     def _scope(self, node: Node, where: str) -> Node:
         """The scope a declaration binds in: ``here``, ``outside`` the declaring node, or its ``function``."""
         if where == "var":
-            is_var = node.parent is not None and node.parent.type == "variable_declaration"
+            says = node if node.type == "for_in_statement" else node.parent
+            is_var = says is not None and any(child.type == "var" for child in says.children)
             where = "function" if is_var else "here"
         above: Node | None = node.parent if where == "outside" else node
         while above is not None and above.parent is not None:
@@ -193,34 +217,78 @@ class _Resolver:
         return self._syntax.root
 
     def _opens(self, node: Node) -> bool:
-        """Whether a node is a scope; the body of a function is one with the function."""
+        """Whether a node is a scope; the body and the declarator of a function are one with it."""
         above = node.parent
         if above is None:
             return True
         if node.type not in self._rules.scopes:
             return False
+        if node.type.endswith("declarator"):
+            return cpp_names.is_apart(node)
         return not (above.type in self._rules.functions and above.child_by_field_name("body") == node)
 
-    def _seen_from(self, leaf: Node, bound: dict[int, list[tuple[Node, str]]]) -> int | None:
+    def _meant(self, leaf: Node, bound: Bound) -> int | None:
         """The scope, among those that bind the name, that a reference means; None for none of them."""
-        child, node = leaf, leaf.parent
+        if cpp_names.path_of(leaf) == "":
+            return self._syntax.root.id if self._syntax.root.id in bound else None
+        place = rust_names.place_of(leaf) if self._syntax.language.id == "rust" else "value"
+        if place == "head":
+            imports = {key: nodes for key, nodes in bound.items() if nodes[0][1] == "import"}
+            return self._seen_from(leaf, imports)
+        if place != "item":
+            return self._seen_from(leaf, bound)
+        module = rust_names.module_of(leaf)
+        if module is None or module.id in bound:
+            return None if module is None else module.id
+        return self._seen_from(module, bound) if rust_names.is_open(module) else None
+
+    def _seen_from(self, place: Node, bound: Bound) -> int | None:
+        """The scope, among those that bind the name, that it means at a place; None for none of them."""
+        if not bound:
+            return None
+        name = self._name(next(iter(bound.values()))[0][0])
+        child, node = place, place.parent
         inner = True
         while node is not None:
-            if self._opens(node) and not self._rules.evaluated_outside(node, child):
+            if self._opens(node) and not self._is_outside(node, child, place):
                 visible = inner or node.type not in self._rules.closed
                 if node.id in bound and visible:
                     return node.id
-                inner = inner and node.type not in self._rules.functions
+                inner = inner and node.type not in self._rules.functions | self._rules.blind
+            if node.type in self._rules.bodies and name in self._members(node, self._rules.bodies[node.type]):
+                return None
             child, node = node, node.parent
         return None
+
+    def _is_outside(self, scope: Node, child: Node, place: Node) -> bool:
+        """Whether a place in a scope, by the child of it that it stands in, is evaluated outside of it."""
+        if scope.type in self._rules.blind:
+            return python_names.is_first_iterable(scope, place)
+        return self._rules.evaluated_outside(scope, child)
+
+    def _members(self, body: Node, kind: str) -> set[str]:
+        """The names that a body declares itself, as leaves of a kind."""
+        found: set[str] = set()
+        nodes = list(body.named_children)
+        while nodes:
+            node = nodes.pop()
+            if node.type == kind:
+                found.add(self._name(node))
+            elif node.type == "template_declaration" or node.type.startswith("preproc_"):
+                nodes += node.named_children
+            for field in ("name", "declarator"):
+                nodes += node.children_by_field_name(field)
+        return found
 
     def _is_reference(self, leaf: Node) -> bool:
         """Whether an occurrence stands for a variable, and not for an attribute or an argument's name."""
         node = leaf.parent
         if node is None:
             return False
+        if self._syntax.language.id == "rust" and rust_names.place_of(leaf) == "other":
+            return False
         fields = self._rules.other.get(node.type)
-        if fields is None:
+        if fields is None or cpp_names.path_of(leaf) == "":
             return True
         return bool(fields) and not any(
             part == leaf for field in fields for part in node.children_by_field_name(field)
@@ -235,7 +303,8 @@ class _Resolver:
             name.encode() in (node.text or b"") for node in walk(self._syntax.root) if node.is_error
         ):
             raise UnsureError(f"{name} stands where the file does not parse")
-        if self._syntax.language.id == "rust" and re.search(rf"\{{{re.escape(name)}[:}}]", self._text):
+        in_format = rf"\{{{re.escape(name)}[:}}]|\{{[^{{}}\"]*(?<!\w){re.escape(name)}\$"
+        if self._syntax.language.id == "rust" and re.search(in_format, self._text):
             raise UnsureError(f"{name} stands in the text of a format string")
         listed = self._syntax.language.id == "python" and "__all__" in self._text and not self._in_file
         if listed and re.search(rf"[\"']{re.escape(name)}[\"']", self._text):
@@ -246,22 +315,28 @@ class _Resolver:
 
     def _check_place(self, node: Node) -> None:
         name, above = self._name(node), node.parent
-        if above is not None and any(part.type == "accessibility_modifier" for part in above.children):
-            raise UnsureError(f"{name} is a member of a class: its uses cannot be followed")
         while above is not None:
-            reason = self._rules.unsure.get(above.type)
+            further = above.parent
+            reason = self._rules.unsure.get(above.type) or (
+                self._rules.unsure.get(f"{further.type} {above.type}") if further is not None else None
+            )
             is_value = above.type == "literal_element" and (
                 above.parent is None or above.parent.child_by_field_name("key") != above
             )
             if reason is not None and not is_value:
                 raise UnsureError(f"{name} {reason}")
-            if above.type == "for_in_clause":
-                parts = [above.child_by_field_name(side) for side in ("left", "right")]
-                if all(part is not None and self._says(part, name) for part in parts):
-                    raise UnsureError(f"{name} is used where it is being bound")
+            if self._reads_what_it_binds(above, name):
+                raise UnsureError(f"{name} is used where it is being bound")
             if above.type in self._rules.scopes:
                 return
             above = above.parent
+
+    def _reads_what_it_binds(self, node: Node, name: str) -> bool:
+        """Whether a node both binds a name and reads it, where it may be another."""
+        left, right = map(node.child_by_field_name, _SIDES.get(node.type, ("", "")))
+        if left is None or right is None or self._rules.evaluated_outside(node, right):
+            return False
+        return self._says(left, name) and self._says(right, name)
 
     def _says(self, node: Node, name: str) -> bool:
         """Whether a name stands anywhere in a node."""
@@ -269,6 +344,8 @@ class _Resolver:
 
     def _check_symbol(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
         kinds = {binding_kind for _, binding_kind in bindings}
+        if any(self._is_property(node) for node, _ in bindings):
+            raise UnsureError(f"{name} is a member of a class: its uses cannot be followed")
         if "import" in kinds and not self._in_file:
             raise UnsureError(f"{name} is imported: it is named elsewhere")
         if ("member" in kinds and not self._in_file) or scope.type in self._rules.closed:
@@ -280,11 +357,23 @@ class _Resolver:
         if not self._in_file:
             self._check_elsewhere(name, kind, scope, bindings)
 
+    def _is_property(self, leaf: Node) -> bool:
+        """Whether a parameter is a property of the object, too."""
+        above = leaf.parent
+        if above is None or above.child_by_field_name("pattern") != leaf:
+            return False
+        return any(part.type in self._rules.properties for part in above.children)
+
     def _check_elsewhere(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
         """Refuse a name that something outside of what is followed may go by."""
         if kind == "parameter" and self._is_keyword(name):
             raise UnsureError(f"{name} is passed by its name")
         first = min((node for node, _ in bindings), key=lambda node: node.start_byte)
+        if self._syntax.language.id == "python":
+            if kind == "parameter" and python_names.is_interface(scope):
+                raise UnsureError(f"{name} may be passed by its name")
+            if kind == "function" and first.parent is not None and python_names.is_fixture(first.parent):
+                raise UnsureError(f"{name} is a fixture: tests go by its name")
         above: Node | None = first
         while above is not None and above != scope:
             if above.type == "export_statement" or self._is_public(above):
@@ -307,7 +396,7 @@ class _Resolver:
         self,
         name: str,
         bindings: list[tuple[Node, str]],
-        bound: dict[int, list[tuple[Node, str]]],
+        bound: Bound,
         scope_of: dict[int, Node],
     ) -> None:
         """Refuse where a name is used before it is bound in a scope: there it may be an outer one."""
@@ -327,13 +416,13 @@ class _Resolver:
                 if node.start_byte >= ends or node.type not in self._rules.names or self._name(node) != name:
                     continue
                 is_bound = any(node == other for other, _ in inner)
-                if not is_bound and self._is_reference(node) and self._seen_from(node, bound) == key:
+                if not is_bound and self._is_reference(node) and self._meant(node, bound) == key:
                     raise UnsureError(f"{name} is used where it is being bound")
 
     @staticmethod
     def _scope_of(
         bindings: list[tuple[Node, str]],
-        bound: dict[int, list[tuple[Node, str]]],
+        bound: Bound,
         scope_of: dict[int, Node],
     ) -> Node:
         return next(scope_of[key] for key, nodes in bound.items() if nodes is bindings)

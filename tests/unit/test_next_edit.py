@@ -19,6 +19,10 @@ HOLE = "□"
 
 FIELD = "class A:\n    def __init__(self):\n        self.n = 1\n    def m(self, o): return self.n + o.n\n"
 METHOD = "class A:\n    def m(self): ...\n    def n(self): self.m()\nclass B(A):\n    def k(self): self.m()\n"
+OVERRIDDEN = (
+    "class A:\n    def m(self): self.m()\nclass B(A):\n    def m(self): super().m()\n"
+    "class C(A):\n    def k(self, o): super().m(), o.m()\nA().m(), B().m(), C().m()\n"
+)
 PROPERTY = (
     "class A {\n  private n: number = 1;\n  m = () => this.n;\n"
     "  k() { return function () { return this.n; }; }\n}\n"
@@ -130,6 +134,33 @@ def check(language: str, before: str, changed: tuple[str, str], expected: str) -
             "class A {\n  #n = 1;\n  read() { return this.#n; }\n  m() { return this.read(); }\n}\n",
         ),
         (
+            "javascript",
+            "class A {\n  #n = 1;\n  m(o) { return o.#n + (#n in o) + o.n; }\n"
+            "  k = class { #n = 2; h(o) { return o.#n; } };\n}\nclass B { #n = 3; }\n",
+            ("#n", "#size"),
+            "class A {\n  #size = 1;\n  m(o) { return o.#size + (#size in o) + o.n; }\n"
+            "  k = class { #n = 2; h(o) { return o.#n; } };\n}\nclass B { #n = 3; }\n",
+        ),
+        (
+            "python",
+            OVERRIDDEN,
+            ("def m", "def run"),
+            OVERRIDDEN.replace("def m", "def run").replace(".m(", ".run(").replace("o.run(", "o.m("),
+        ),
+        (
+            "python",
+            OVERRIDDEN,
+            ("def m(self): super", "def run(self): super"),
+            OVERRIDDEN.replace("def m(self): super", "def run(self): super").replace("B().m", "B().run"),
+        ),
+        (
+            "javascript",
+            "class A { m() {} }\nclass B extends A { m() { super.m(); } k() { super.k(); this.m(); } }\n",
+            ("m()", "run()"),
+            "class A { run() {} }\n"
+            "class B extends A { run() { super.run(); } k() { super.k(); this.run(); } }\n",
+        ),
+        (
             "typescript",
             PROPERTY,
             ("n: number", "size: number"),
@@ -200,6 +231,14 @@ def test_uses_follow_a_name(language: str, before: str, changed: tuple[str, str]
             "def f(a): ...\nf(\n    1,\n)\n",
             ("a", "a, b"),
             "def f(a, b): ...\nf(\n    1,\n    □,\n)\n",
+        ),
+        (
+            "python",
+            "class A:\n    def m(self, a): ...\nclass B(A):\n    def m(self): super().m(1)\n"
+            "B().m()\nA().m(1)\n",
+            ("self, a", "self, a, b"),
+            "class A:\n    def m(self, a, b): ...\nclass B(A):\n    def m(self): super().m(1, □)\n"
+            "B().m()\nA().m(1, □)\n",
         ),
         (
             "python",
@@ -292,6 +331,7 @@ def test_calls_follow_a_signature(
         ("python", "x = 1\nprint(x)\n", ("x =", "(x =")),  # does not parse
         ("python", "x = 1\nprint(x)\n", ("x =", "if =")),
         ("python", "class A:\n    n = 1\n    def m(self): self.n, self.k\n    k = 2\n", ("n =", "k =")),
+        ("python", "class A:\n    def m(self): ...\nclass B(A):\n    k = 1\nA().m()\n", ("def m", "def k")),
         ("javascript", "let a = 1;\n{ let b = 2; f(a, b); }\n", ("a =", "b =")),
         ("typescript", "class A {}\ntype B = A | {};\n", ("class A", "class B")),
         ("typescript", "class A<T> {}\nfunction f<A>(a: A) {}\n", ("class A", "class B")),

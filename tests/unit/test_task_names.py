@@ -110,6 +110,200 @@ def test_all_places_and_no_others(language: str, marked: str, expected: str) -> 
 
 
 @pytest.mark.parametrize(
+    ("language", "marked", "expected"),
+    [
+        (
+            "python",
+            "§x = 1\nclass A:\n    x = 2\n    y = [x for _ in x]\n",
+            "NEW = 1\nclass A:\n    x = 2\n    y = [NEW for _ in x]\n",
+        ),
+        (
+            "python",
+            "x = 1\ndef f():\n    with a as (§x), b as [y, *z]: g(x)\n",
+            "x = 1\ndef f():\n    with a as (NEW), b as [y, *z]: g(NEW)\n",
+        ),
+        ("python", "x = 1\ndef f(§x: 'x'): return x\n", "x = 1\ndef f(NEW: 'x'): return NEW\n"),
+        (
+            "python",
+            "§T = 1\ndef f(a: Literal['T']) -> T: ...\n",
+            "NEW = 1\ndef f(a: Literal['T']) -> NEW: ...\n",
+        ),
+        (
+            "python",
+            "class A:\n    @b.setter\n    def b(self, §x): self.x = x\n",
+            "class A:\n    @b.setter\n    def b(self, NEW): self.x = NEW\n",
+        ),
+        (
+            "javascript",
+            "function f(xs) { for (var §k in xs) { g(k); } return k; }",
+            "function f(xs) { for (var NEW in xs) { g(NEW); } return NEW; }",
+        ),
+        (
+            "javascript",
+            "function f(k, xs) { for (let §k of xs) { g(k); } return k; }",
+            "function f(k, xs) { for (let NEW of xs) { g(NEW); } return k; }",
+        ),
+        (
+            "javascript",
+            "function f(§x) { return [x, class x { m() { return x; } }]; }",
+            "function f(NEW) { return [NEW, class x { m() { return x; } }]; }",
+        ),
+        (
+            "typescript",
+            "class A { constructor(readonly x: number) {} }\nconst §x = 1; g(x);",
+            "class A { constructor(readonly x: number) {} }\nconst NEW = 1; g(NEW);",
+        ),
+        (
+            "typescript",
+            "enum E { x = 1, y = x, z = v }\nconst §x = 5; g(x);",
+            "enum E { x = 1, y = x, z = v }\nconst NEW = 5; g(NEW);",
+        ),
+        (
+            "typescript",
+            "function f(§x: T, g: (x: T) => [x: T], h: { (x: T): T; [x: string]: T }) { return x; }",
+            "function f(NEW: T, g: (x: T) => [x: T], h: { (x: T): T; [x: string]: T }) { return NEW; }",
+        ),
+        (
+            "go",
+            "package m\nfunc f(§x any) {\n\tswitch x := x.(type) {\n\tcase int:\n\t\tg(x)\n\t}\n}\n",
+            "package m\nfunc f(NEW any) {\n\tswitch x := NEW.(type) {\n\tcase int:\n\t\tg(x)\n\t}\n}\n",
+        ),
+        (
+            "go",
+            "package m\nfunc f(§x int, g func(x int)) interface{ h(x int) } { return g(x) }\n",
+            "package m\nfunc f(NEW int, g func(x int)) interface{ h(x int) } { return g(NEW) }\n",
+        ),
+        (
+            "java",
+            "class A { int[] x; void f() { for (int §x : x) g(x); } }",
+            "class A { int[] x; void f() { for (int NEW : x) g(NEW); } }",
+        ),
+        (
+            "cpp",
+            "int f(V §x) { for (int x : x) { g(x); } return x; }",
+            "int f(V NEW) { for (int x : NEW) { g(x); } return NEW; }",
+        ),
+        (
+            "cpp",
+            "int §n = 0; int f() { return n + ::n + a::n; } struct A { int g() { return n; } int n; };",
+            "int NEW = 0; int f() { return NEW + ::NEW + a::n; } struct A { int g() { return n; } int n; };",
+        ),
+        (
+            "cpp",
+            "class A { void set(int §x); int get() { return x; } int x; };",
+            "class A { void set(int NEW); int get() { return x; } int x; };",
+        ),
+    ],
+)
+def test_what_looks_like_the_name_but_is_not(language: str, marked: str, expected: str) -> None:
+    assert renamed(marked, language) == expected
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        ("let §n = v.n(); assert_eq!(v.n(), n, S::n);", "let NEW = v.n(); assert_eq!(v.n(), NEW, S::n);"),
+        ('let §n = 1; log!("{}", self.n, n == 1, &n);', 'let NEW = 1; log!("{}", self.n, NEW == 1, &NEW);'),
+        ("let §n = 1; vec![P { m: n }, n; g(&mut n)];", "let NEW = 1; vec![P { m: NEW }, NEW; g(&mut NEW)];"),
+        ("let §n = 1; vec![n.n, n!(n), 'n', n[0]];", "let NEW = 1; vec![NEW.n, n!(NEW), 'n', NEW[0]];"),
+        ("let §n = 1; quote! { fn n() { #n } };", "let NEW = 1; quote! { fn n() { #NEW } };"),
+        ("let §n = std::n::N::new(n::m());", "let NEW = std::n::N::new(n::m());"),
+        (
+            "let §n = 1; (a::n(), Self::n, i32::n, A { b: n });",
+            "let NEW = 1; (a::n(), Self::n, i32::n, A { b: NEW });",
+        ),
+        ("let §n: &'n S = 1; 'n: loop { break 'n n; }", "let NEW: &'n S = 1; 'n: loop { break 'n NEW; }"),
+        (
+            "let §n = 1; if let Some(n) = z { n } else { n }",
+            "let NEW = 1; if let Some(n) = z { n } else { NEW }",
+        ),
+        ("let §n = v; for n in n.iter() { g(n) }", "let NEW = v; for n in NEW.iter() { g(n) }"),
+        (
+            "let §n = true; match x { y if n => y, n => n }",
+            "let NEW = true; match x { y if NEW => y, n => n }",
+        ),
+        ("matches!(x, Some(y) if y > §n); let m = 1", "unsure: n is not defined in this file"),
+        ("let §n = 1; matches!(x, Some(y) if y > n);", "let NEW = 1; matches!(x, Some(y) if y > NEW);"),
+        ("let §n = 1; vec![P { n: 1 }];", "unsure: n stands in a macro where it may be something else"),
+        ("let §n = 1; vec![P { n }];", "unsure: n stands in a macro where it may be something else"),
+        ("let §n = 1; info!(n = n);", "unsure: n stands in a macro where it may be something else"),
+        ('let §n = 1; info!(?n, "");', "unsure: n stands in a macro where it may be something else"),
+        (
+            "let §n = 1; matches!(y, Some(n) if n > 1);",
+            "unsure: n stands in a macro where it may be something else",
+        ),
+        (
+            "let §n = 1; any!(v.map(|(a, n)| n));",
+            "unsure: n stands in a macro where it may be something else",
+        ),
+        (
+            "let §n = 1; select! { n = g() => h(n) }",
+            "unsure: n stands in a macro where it may be something else",
+        ),
+        (
+            "let §n = 1; x!(match y { Some(n) => n });",
+            "unsure: n stands in a macro where it may be something else",
+        ),
+        ("let §n = 1; x!(for n in y {});", "unsure: n stands in a macro where it may be something else"),
+        ('let §n = 1; format!("{s:>n$}");', "unsure: n stands in the text of a format string"),
+    ],
+)
+def test_names_in_macros_and_paths_of_rust(marked: str, expected: str) -> None:
+    before, behind = "fn f() { ", " }"
+    said = renamed(f"{before}{marked}{behind}", "rust")
+    assert said == (expected if expected.startswith("unsure") else f"{before}{expected}{behind}")
+
+
+@pytest.mark.parametrize(
+    ("marked", "expected"),
+    [
+        (
+            "const §N: u8 = 1;\nfn f() { match x { N => 1, Some(N) => 2, N..=9 => N, A::N => 3 } }",
+            "const NEW: u8 = 1;\nfn f() { match x { NEW => 1, Some(NEW) => 2, NEW..=9 => NEW, A::N => 3 } }",
+        ),
+        (
+            "fn §f() {}\nmod m { pub fn f() { super::f() } }\n"
+            "fn g() { f(); m::f(); self::f(); g!(crate::f()); }",
+            "fn NEW() {}\nmod m { pub fn f() { super::NEW() } }\n"
+            "fn g() { NEW(); m::f(); self::NEW(); g!(crate::NEW()); }",
+        ),
+        (
+            "fn §f() {}\nmod t { use super::*; use super::f as h; fn t() { f(); self::f(); x::f(); } }",
+            "fn NEW() {}\nmod t { use super::*; use super::NEW as h; "
+            "fn t() { NEW(); self::NEW(); x::f(); } }",
+        ),
+        (
+            "fn §test() {}\n#[test]\nfn f() { test() }\nenum E { test }\n",
+            "fn NEW() {}\n#[test]\nfn f() { NEW() }\nenum E { test }\n",
+        ),
+        ("trait T { fn f(§x: u8); fn g() { x } }", "trait T { fn f(NEW: u8); fn g() { x } }"),
+        ("fn §f() {}\nmod m { use super::{a, f}; }", "unsure: f is imported by a module of this file"),
+        ('fn §f() {}\n#[serde(default = "f")]\nstruct S;', "unsure: f stands in the text of an attribute"),
+        ("const §N: u8 = 1;\nfn f<const N: u8>() { N }", "unsure: N is a generic parameter"),
+    ],
+)
+def test_items_of_rust(marked: str, expected: str) -> None:
+    assert renamed(marked, "rust") == expected
+
+
+@pytest.mark.parametrize(
+    ("language", "marked"),
+    [
+        ("python", "def f(self, name): self.§name = name\n"),
+        ("python", "def f(name): g(§name=name)\n"),
+        ("java", "class A { void f(int x) { this.§x = x; } }"),
+        ("java", "class A { void f(int x) { §x(x); } }"),
+        ("cpp", "int f(int x) { return a::§x + x; }"),
+        ("rust", "fn f<'a>(x: &'§a str, a: u8) { a }"),
+        ("rust", "fn f(a: u8) { g!(x.§a, a) }"),
+        ("typescript", "const x = 1; type T = [§x: A];"),
+    ],
+)
+def test_a_place_that_is_no_variable_renames_none(language: str, marked: str) -> None:
+    assert renamed(marked, language).endswith("stands for no variable, parameter or function here")
+
+
+@pytest.mark.parametrize(
     ("language", "marked", "reason"),
     [
         ("python", "def f(§x): pass\nf(x=1)\n", "passed by its name"),
@@ -135,6 +329,37 @@ def test_all_places_and_no_others(language: str, marked: str, expected: str) -> 
         ("java", "class A { int §x; }", "a member of a class"),
         ("cpp", "#define G(x) x\nint f(int §x) { return x; }", "stands in a macro"),
         ("cpp", "int f() { int §x = 1; { int x = x + 1; g(x); } return x; }", "being bound"),
+        ("python", "§x = 1\nclass A:\n    x = x\n", "being bound"),
+        ("python", "§x = 1\nclass A:\n    if y: x = 2\n    z = x\n", "being bound"),
+        ("python", "§x = 1\nclass A:\n    x = 2\n    z = x\n", None),
+        ("python", "§T = 1\ndef f[T](a: T): ...\n", "a type's parameter"),
+        ("python", "§T = 1\nclass A[B: C, T]: ...\n", "a type's parameter"),
+        ("python", "§T = 1\nx: list[T]\n", None),
+        ("python", "§T = 1\ndef f(a: list['T | None']): ...\n", "text of an annotation"),
+        ("python", "§T = 1\ndef f(a: 'Tx'): ...\n", None),
+        ("python", "@app.get('/{x}')\ndef f(§x): return x\n", "may be passed by its name"),
+        ("python", "@click.option('--x')\ndef f(§x): return x\n", "may be passed by its name"),
+        ("python", "@lru_cache(maxsize=1)\ndef f(§x): return x\n", None),
+        ("python", "def test_f(§x): return x\n", "may be passed by its name"),
+        ("python", "def test_f(x):\n    §y = x\n", None),
+        ("python", "@pytest.fixture\ndef §f(): ...\n", "fixture"),
+        ("typescript", "class A { constructor(readonly §x: T) { g(x); } }", "a member of a class"),
+        ("typescript", "class B extends A { constructor(override §x: T) {} }", "a member of a class"),
+        ("typescript", "class A { constructor(private y = §x) {} }\nconst x = 1;", None),
+        ("go", "package m\nfunc f(§x any) {\n\tswitch y := g(); x := x.(type) {\n\t}\n}\n", "being bound"),
+        ("go", "package m\nfunc f(§x any) {\n\tswitch y := g(); z := x.(type) {\n\t}\n}\n", None),
+        ("cpp", "void f(S §s) { std::istringstream in(s); }", "a type may be meant"),
+        ("cpp", "constexpr int §N = 3; std::array<int, N> a;", "a type may be meant"),
+        ("cpp", "void f(int §s) { std::s x; s<int> y; struct s z; }", None),
+        ("cpp", "int §n = 0; class A { int n; int f(); }; int A::f() { return n; }", "a member as well"),
+        (
+            "cpp",
+            "int §n = 0; struct B { int n; }; struct A : B { int f() { return n; } };",
+            "a member as well",
+        ),
+        ("cpp", "int §n = 0; struct B { int n; }; int f() { return n; }", None),
+        ("cpp", "namespace a { int §n = 1; } int f() { return a::n; }", "named by a path"),
+        ("cpp", "namespace a { int §n = 1; } int f() { return b::n; }", None),
         ("c", "int f(int §x) { return x; }", "not followed in C"),
     ],
 )
