@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from engine import editing, languages
 from engine.languages import BlockStyle, Language
 from engine.syntax import Syntax, error_spans, parse
+from engine.tasks.comments import is_doc, is_docstring
 from engine.types import EditKind, Span, Strength
 
 if TYPE_CHECKING:
@@ -170,14 +171,12 @@ def _functions(node: Node) -> Iterator[Node]:
 def _has_doc(node: Node, body: Node, language: Language) -> bool:
     """Whether a definition has a docstring, or a comment right above it."""
     if language.block is BlockStyle.COLON:
-        first = body.named_children[0] if body.named_children else None
-        return (
-            first is not None and first.type == "expression_statement" and bool(first.named_children)
-        ) and first.named_children[0].type == "string"
+        return bool(body.named_children) and is_docstring(body.named_children[0])
     above = node.prev_named_sibling
     return (
         above is not None
         and "comment" in above.type
+        and (language.id != "go" or is_doc((above.text or b"").decode("utf-8", "replace"), language.id))
         and node.start_point.row - above.end_point.row <= 1
         and above.start_point.column == node.start_point.column
     )
