@@ -194,6 +194,36 @@ def test_a_type_is_what_the_file_can_use(
     assert made is None or made.imports == imports
 
 
+CLIENT = (
+    "from datetime import date\nimport os\nclass Client:\n    def list(self): ...\n    date = None\n"
+    "    x: int\n    if a:\n        def os(self): ...\n    def f(self): ...\n"
+    "    class Inner:\n        def g(self): ...\ndef h(): ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "function", "expected"),
+    [
+        ("list[int]", "f", None),
+        ("List[int]", "f", None),
+        ("dict[str, list[int]]", "f", None),
+        ("set[int]", "f", "set[int]"),
+        ("date", "f", None),
+        ("os.PathLike", "f", None),
+        ("list[int]", "g", "list[int]"),
+        ("list[date]", "h", "list[date]"),
+    ],
+)
+def test_a_name_that_the_class_around_binds_is_no_type(
+    annotation: str, function: str, expected: str | None
+) -> None:
+    syntax = parse(CLIENT, PYTHON)
+    assert syntax is not None
+    at = CLIENT.index(f"def {function}(") + len("def f(")
+    made = typenames.resolve(annotation, typenames.file_names(syntax, CLIENT), at)
+    assert (None if made is None else made.text) == expected
+
+
 @settings(max_examples=200)
 @given(st.text(max_size=40))
 def test_no_text_is_too_odd_for_a_type(text: str) -> None:
@@ -288,6 +318,31 @@ def test_where_imports_go(text: str, expected: str) -> None:
             "from typing import Optional\ndef f(a: Optional[int] = None) -> None: g(a)\n",
         ),
         ("def f(a): g(a)\n", "Any", "from typing import Any\n\ndef f(a: Any) -> None: g(a)\n"),
+        (
+            "def f(a): g(a)\nimport os\n",
+            "Any",
+            "from typing import Any\n\ndef f(a: Any) -> None: g(a)\nimport os\n",
+        ),
+        (
+            "def f(a): g(a)\nfrom typing import List\n",
+            "Any",
+            "from typing import Any\n\ndef f(a: Any) -> None: g(a)\nfrom typing import List\n",
+        ),
+        (
+            "def f(a): g(a)\nfrom typing import List\nimport os\n",
+            "dict[os.PathLike, List[int]]",
+            'def f(a: "dict[os.PathLike, List[int]]") -> None: g(a)\nfrom typing import List\nimport os\n',
+        ),
+        (
+            "import os\ndef f(a): g(a)\nfrom typing import List\n",
+            "Any",
+            "from typing import Any\nimport os\ndef f(a: Any) -> None: g(a)\nfrom typing import List\n",
+        ),
+        (
+            "class A:\n    def list(self) -> int: return 1\n    def f(self): return g()\n",
+            "list[int]",
+            None,
+        ),
         ("def f(a): g(a)\n", "Nonsense", "def f(a) -> None: g(a)\n"),
         ("def f(a,\r\n      b): g(a)\r\n", "int", "def f(a: int,\r\n      b: int) -> None: g(a)\r\n"),
         ("def f():\n    yield 1\n", "int", None),
