@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING, get_args
 
 from engine import editing, languages
 from engine.languages import BlockStyle, Language
+from engine.placeholders import Placeholders
 from engine.syntax import Syntax, error_spans, parse
+from engine.tasks.comments import is_doc, is_docstring
 from engine.types import EditKind, Span, Strength
 
 if TYPE_CHECKING:
@@ -170,14 +172,12 @@ def _functions(node: Node) -> Iterator[Node]:
 def _has_doc(node: Node, body: Node, language: Language) -> bool:
     """Whether a definition has a docstring, or a comment right above it."""
     if language.block is BlockStyle.COLON:
-        first = body.named_children[0] if body.named_children else None
-        return (
-            first is not None and first.type == "expression_statement" and bool(first.named_children)
-        ) and first.named_children[0].type == "string"
+        return bool(body.named_children) and is_docstring(body.named_children[0])
     above = node.prev_named_sibling
     return (
         above is not None
         and "comment" in above.type
+        and (language.id != "go" or is_doc((above.text or b"").decode("utf-8", "replace"), language.id))
         and node.start_point.row - above.end_point.row <= 1
         and above.start_point.column == node.start_point.column
     )
@@ -189,15 +189,12 @@ def _is_unfinished(syntax: Syntax, body: Node) -> bool:
     if not code:
         return True
     start, end = syntax.utf8.byte_to_char(body.start_byte), syntax.utf8.byte_to_char(body.end_byte)
+    placeholders = Placeholders(syntax.root)
     return any(
-        body.start_byte <= node.start_byte < body.end_byte
+        body.start_byte <= node.start_byte < body.end_byte and placeholders.is_open(node)
         for captures in syntax.matches(start, end)
-        for node in captures.get("placeholder", ())
-    ) or (len(code) == 1 and code[0].type in ("pass_statement", "expression_statement") and _is_dots(code[0]))
-
-
-def _is_dots(node: Node) -> bool:
-    return (node.text or b"").strip() in (b"pass", b"...")
+        for node in captures.get("placeholder", ())[:1]
+    ) or (len(code) == 1 and code[0].type == "pass_statement")
 
 
 def _is_name(syntax: Syntax, selection: Span) -> bool:

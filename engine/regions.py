@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from engine.brackets import ends_in_string, pieces, unmatched
 from engine.languages import BlockStyle, Language
+from engine.placeholders import Placeholders
 from engine.syntax import Syntax, parse
 from engine.text import LineIndex, indent_of, split_lines
 from engine.types import Span
@@ -126,9 +127,12 @@ def placeholder_spans(text: str, language: Language) -> tuple[Span, ...]:
     """
     found = list(hole_spans(text))
     syntax = parse(text, language)
+    placeholders = Placeholders(syntax.root) if syntax else None
     for captures in syntax.matches(0, len(text)) if syntax else ():
         nodes = captures.get("placeholder")
-        if syntax and nodes and nodes[0].start_point.row == nodes[-1].start_point.row:
+        if not syntax or not placeholders or not nodes or not placeholders.is_open(nodes[0]):
+            continue
+        if nodes[0].start_point.row == nodes[-1].start_point.row:
             found.append(_span(syntax, nodes[0], nodes[-1]))
     spans: list[Span] = []
     for span in sorted(found, key=lambda span: (span.start_char, -span.end_char)):

@@ -103,7 +103,7 @@ class _Annotating:
         text = self.request.text
         edits = list(self.edits)
         if self.imports:
-            edits += import_edits(self.syntax, text, self.imports)
+            edits += import_edits(self.syntax, text, self.imports, edits[0].span.start_char)
         edits.sort(key=lambda edit: edit.span.start_char)
         new = apply(text, edits)
         if parses_worse(new, text, self.language):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from engine.syntax import Syntax
+from engine.tasks.kept_words import kept_sections, kept_tags, kept_tail
 from engine.tasks.slots import returns_value, walk
 from engine.types import Span
 
@@ -41,6 +42,7 @@ _DEFINITIONS["typescript"] = _DEFINITIONS["typescriptreact"] = _DEFINITIONS["jav
 }
 _WRAPPERS = frozenset({"export_statement", "template_declaration", "decorated_definition"})
 _ABOVE = frozenset({"attribute_item", "decorator"})
+_PLAIN_STRING = re.compile(rb"[rRuU]?[\"']")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,10 @@ class Definition:
     returns: bool = False
     raises: tuple[str, ...] = ()
 
+    def said(self, text: str) -> str:
+        """The comment that is there; empty where there is none."""
+        return text[self.comment.start_char : self.comment.end_char] if self.has_comment else ""
+
 
 def knows(language_id: str) -> bool:
     """Whether a language has documentation comments that are known here."""
@@ -89,20 +95,29 @@ def definitions_of(syntax: Syntax, text: str) -> list[Definition]:
 def form_of(definition: Definition, language_id: str, text: str) -> list[str | None]:
     """The comment of a definition as pieces; each None is to be written, on one line.
 
-    Lines end with a line feed; the pieces take the place of ``definition.comment``.
+    Lines end with a line feed; the pieces take the place of ``definition.comment``. What the comment that is
+    there says besides, in sections and tags of its own, is among them.
     """
-    indent = definition.indent
     if language_id == "python":
         return _python_form(definition, python_style(text), text)
-    if language_id == "go":
-        return [f"// {definition.name}", None, "\n" + indent]
-    if language_id == "rust":
-        return ["///", None, "\n" + indent]
-    if language_id == "cpp" and not re.search(r"/\*\*", text):
-        return ["///", None, "\n" + indent]
+    if language_id in ("go", "rust") or (language_id == "cpp" and not re.search(r"/\*\*", text)):
+        return _line_form(definition, language_id, text)
+    return _block_form(definition, language_id, text)
+
+
+def _line_form(definition: Definition, language_id: str, text: str) -> list[str | None]:
+    mark, indent = "//" if language_id == "go" else "///", definition.indent
+    first = f"{mark} {definition.name}" if language_id == "go" else mark
+    tail = kept_tail(definition.said(text), language_id)
+    lines = [f"\n{indent}{mark} {line}".rstrip(" ") for line in ("", *tail)] if tail else []
+    return [first, None, "".join(lines) + "\n" + indent]
+
+
+def _block_form(definition: Definition, language_id: str, text: str) -> list[str | None]:
+    indent, kept = definition.indent, kept_tags(definition.said(text))
     lines: list[str | None] = ["/**\n" + indent + " *", None]
     wants_types = language_id == "javascript" and "@param {" in text
-    if definition.parameters or definition.returns:
+    if definition.parameters or definition.returns or kept:
         lines.append(f"\n{indent} *")
     for name in definition.parameters:
         dash = " -" if language_id in ("javascript", "typescript", "typescriptreact") else ""
@@ -115,7 +130,24 @@ def form_of(definition: Definition, language_id: str, text: str) -> list[str | N
         if "@return " in text and "@returns" not in text:
             word = "@return"
         lines += [f"\n{indent} * {word}", None]
+    lines += [f"\n{indent} * {line}".rstrip(" ") for line in kept]
     return [*lines, f"\n{indent} */\n{indent}"]
+
+
+def is_docstring(statement: Node) -> bool:
+    """Whether a statement of Python is a string that documents what it stands first in."""
+    if statement.type != "expression_statement" or statement.named_child_count != 1:
+        return False
+    only = statement.named_children[0]
+    parts = only.named_children if only.type == "concatenated_string" else [only]
+    return all(part.type == "string" and _PLAIN_STRING.match(part.text or b"") for part in parts)
+
+
+def is_doc(comment: str, language_id: str) -> bool:
+    """Whether a comment above a definition documents it: in Go, any that is no directive (``//go:embed``)."""
+    if language_id == "go":
+        return re.match(r"//(?:\s|$)", comment) is not None
+    return comment.startswith(("/**", "///"))
 
 
 def python_style(text: str) -> Style:
@@ -130,17 +162,24 @@ def python_style(text: str) -> Style:
 
 
 def _python_form(definition: Definition, style: Style, text: str) -> list[str | None]:
+    said = definition.said(text)
+    kept = kept_sections(said)
     sections: list[str | None] = []
     if style == "google":
-        sections = _google(definition, text)
+        keeps_raises = any(section.name == "Raises" for section in kept)
+        sections = _google(definition, raises="Raises:" in text and not keeps_raises)
     elif style == "numpy":
         sections = _numpy(definition)
     elif style == "rest":
         sections = _rest(definition, text)
-    return ['"""', None, *sections, f'\n{definition.indent}"""' if sections else '"""']
+    for section in kept:
+        is_next_field = section.text.lstrip().startswith(":") and bool(sections)
+        sections.append(("\n" if is_next_field else "\n\n") + section.text)
+    raw = said[:1] if kept and said[:1] in ("r", "R") else ""
+    return [f'{raw}"""', None, *sections, f'\n{definition.indent}"""' if sections else '"""']
 
 
-def _google(definition: Definition, text: str) -> list[str | None]:
+def _google(definition: Definition, *, raises: bool) -> list[str | None]:
     indent, pieces = definition.indent, list[str | None]()
     if definition.parameters:
         pieces.append(f"\n\n{indent}Args:")
@@ -148,7 +187,7 @@ def _google(definition: Definition, text: str) -> list[str | None]:
         pieces += [f"\n{indent}    {name}:", None]
     if definition.returns:
         pieces += [f"\n\n{indent}Returns:\n{indent}   ", None]
-    if definition.raises and "Raises:" in text:
+    if definition.raises and raises:
         pieces.append(f"\n\n{indent}Raises:")
         for name in definition.raises:
             pieces += [f"\n{indent}    {name}:", None]
@@ -193,7 +232,7 @@ class _Reader:
         indent = self._indent(start)
         if indent is None or first.start_point.row == node.start_point.row:
             return None
-        is_string = first.type == "expression_statement" and first.named_children[0].type == "string"
+        is_string = is_docstring(first)
         comment = self._span(first) if is_string else Span(start, start)
         return self._made(node, comment, is_string, indent)
 
@@ -208,24 +247,23 @@ class _Reader:
         indent = self._indent(start)
         if indent is None or node.has_error:
             return None
-        first = anchor
-        while (before := first.prev_sibling) is not None and "comment" in before.type:
-            gap = self._text[self._to_char(before.end_byte) : self._to_char(first.start_byte)]
-            is_doc = self._is_doc(before)
-            if (
-                gap.strip()
-                or gap.count("\n") > 1
-                or not is_doc
-                or self._indent(self._to_char(before.start_byte)) is None
-            ):
-                break
-            first = before
+        if self._syntax.language.id == "go":
+            anchor = self._above(anchor, docs=False)
+            start = self._to_char(anchor.start_byte)
+        first = self._above(anchor, docs=True)
         begin = self._to_char(first.start_byte)
         return self._made(node, Span(begin, start), first != anchor, indent)
 
-    def _is_doc(self, node: Node) -> bool:
-        said = self._text[self._to_char(node.start_byte) :][:3]
-        return said.startswith(("/**", "///")) or (self._syntax.language.id == "go" and said.startswith("//"))
+    def _above(self, node: Node, *, docs: bool) -> Node:
+        """The first of the comments right above a node that document it, or that do not; else the node."""
+        while (before := node.prev_sibling) is not None and "comment" in before.type:
+            start = self._to_char(before.start_byte)
+            gap = self._text[self._to_char(before.end_byte) : self._to_char(node.start_byte)]
+            says_so = is_doc(self._of(before), self._syntax.language.id) == docs
+            if gap.strip() or gap.count("\n") > 1 or not says_so or self._indent(start) is None:
+                break
+            node = before
+        return node
 
     def _made(self, node: Node, comment: Span, has_comment: bool, indent: str) -> Definition | None:
         name = self._name(node)

@@ -25,6 +25,15 @@ if TYPE_CHECKING:
 
 _FUNCTIONS = re.compile(r"function|method|constructor|closure|func_literal|arrow")
 _CHOICES = {"match_statement": "case", "match_expression": "", "switch_statement": "case"}
+_TAKES_ALL = {
+    "case_clause": re.compile(r"case\s+[^\W\d]\w*\s*:"),
+    "match_arm": re.compile(r"[a-z_]\w*\s*=>"),
+    **dict.fromkeys(("switch_default", "case_statement", "switch_section"), re.compile(r"default\s*:")),
+}
+"""How the arm begins that takes what no other one takes, by its kind."""
+_RUNS_ON = frozenset({"switch_default", "case_statement"})
+"""Arms that one before them may run on into."""
+_LEAVES = re.compile(r"\b(?:break|continue|(?:return|throw|goto)\b[^;]*)\s*;?[\s}]*$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +44,13 @@ class Gap:
         span: what the new code takes the place of; mostly nothing.
         before: what is written in front of it, such as ``else:`` and an indentation.
         after: what is written behind it, such as a line end.
+        until: how the line begins that the new code ends before, its indentation included; empty for none.
     """
 
     span: Span
     before: str = ""
     after: str = ""
+    until: str = ""
 
 
 def run(bench: Workbench, request: EditRequest) -> Edited:
@@ -64,6 +75,8 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     fill = result.fills[0] if result.fills else ""
     if language.block is BlockStyle.COLON:
         fill = end_of_statement(head, fill, language)
+    if gap.until:
+        fill = fill.replace("\r\n", "\n").partition(f"\n{gap.until}")[0].replace("\n", newline)
     fill = fill.rstrip()
     if result.status != "ok" or not fill.strip():
         return refused(result.reason or "nothing to add")
@@ -141,14 +154,47 @@ def _branch(syntax: Syntax, text: str, language: Language, node: Node) -> Gap | 
             return Gap(Span(end, end), f"\n{indent}else:\n{indent}{step}")
         if text[end - 1] == "}":
             return Gap(Span(end, end), f" else {{\n{indent}{step}", f"\n{indent}}}")
-    if node.type in _CHOICES and not node.has_error:
-        word = f"{_CHOICES[node.type]} ".lstrip()
-        end = len(text[: span.end_char].rstrip())
-        if language.block is BlockStyle.COLON:
-            return Gap(Span(end, end), f"\n{indent}{step}{word}")
-        inner = len(text[: end - 1].rstrip())
-        return Gap(Span(inner, inner), f"\n{indent}{step}{word}")
-    return None
+    return _arm(syntax, text, language, node) if node.type in _CHOICES and not node.has_error else None
+
+
+def _arm(syntax: Syntax, text: str, language: Language, node: Node) -> Gap:
+    """The place for another arm of a choice: before the one that takes all that is left, else at its end."""
+    word = f"{_CHOICES[node.type]} ".lstrip()
+    last = _last_arm(syntax, text, node)
+    if last is not None:
+        return _before_arm(syntax, text, last, word)
+    span = _span(syntax, node)
+    indent, end = _indent(text, span.start_char) + _step(text), len(text[: span.end_char].rstrip())
+    if language.block is BlockStyle.COLON:
+        return Gap(Span(end, end), f"\n{indent}{word}")
+    inner = len(text[: end - 1].rstrip())
+    return Gap(Span(inner, inner), f"\n{indent}{word}")
+
+
+def _last_arm(syntax: Syntax, text: str, node: Node) -> Node | None:
+    """The last arm of a choice if it takes all that is left and none runs on into it; else None."""
+    body = node.child_by_field_name("body")
+    arms = [child for child in body.named_children if "comment" not in child.type] if body is not None else []
+    starts = _TAKES_ALL.get(arms[-1].type) if arms else None
+    if starts is None or starts.match(_of(syntax, text, arms[-1])) is None:
+        return None
+    runs_on = arms[-1].type in _RUNS_ON and len(arms) > 1
+    return None if runs_on and not _LEAVES.search(_of(syntax, text, arms[-2])) else arms[-1]
+
+
+def _before_arm(syntax: Syntax, text: str, arm: Node, word: str) -> Gap:
+    """The place for a new arm in front of another one and of the comments on it."""
+    first = arm
+    while (above := first.prev_sibling) is not None and "comment" in above.type:
+        start = _span(syntax, above).start_char
+        if text[text.rfind("\n", 0, start) + 1 : start].strip():
+            break
+        first = above
+    begin = _span(syntax, arm).start_char
+    indent = _indent(text, begin)
+    at = len(text[: _span(syntax, first).start_char].rstrip())
+    head = re.match(r"\w+(?:\s+\w+)?\s*(?::|=>)", text[begin:])
+    return Gap(Span(at, at), f"\n{indent}{word}", until=indent + (head[0] if head is not None else ""))
 
 
 def _indent(text: str, at: int) -> str:
@@ -174,6 +220,11 @@ def _indents(text: str) -> Iterator[str]:
             and not line.lstrip().startswith("*")
         ):
             yield "\t" if blank[0] == "\t" else blank
+
+
+def _of(syntax: Syntax, text: str, node: Node) -> str:
+    span = _span(syntax, node)
+    return text[span.start_char : span.end_char]
 
 
 def _span(syntax: Syntax, node: Node) -> Span:

@@ -16,6 +16,7 @@ from engine.languages import Language
 from engine.syntax import parse, parses_worse
 from engine.tasks import Edited, comments, refused
 from engine.tasks.comments import Definition
+from engine.tasks.kept_words import treasure
 from engine.text import newline_of
 from engine.types import EditRequest
 from engine.workbench import Workbench
@@ -43,6 +44,9 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     chosen = _chosen(comments.definitions_of(syntax, text), request)
     if not chosen:
         return refused("no definition without a documentation comment is selected")
+    lost = next(filter(None, (treasure(one.said(text)) for one in chosen)), None)
+    if lost is not None:
+        return refused(f"the documentation comment holds {lost}, which a new one would lose")
     edits: list[TextEdit] = []
     logs: list[float] = []
     for definition in chosen:

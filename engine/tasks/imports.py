@@ -22,27 +22,31 @@ if TYPE_CHECKING:
     from tree_sitter import Node
 
 
-def import_edits(syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]]) -> list[TextEdit]:
+def import_edits(
+    syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]], before_char: int | None = None
+) -> list[TextEdit]:
     """Edits that import names, in order and disjoint.
 
     Args:
         syntax: of the text.
         text: a Python file.
         wanted: pairs of a module and a name that it does not import yet.
+        before_char: where a name is first wanted: the imports are to stand before; None for no such place.
     """
+    before_byte = syntax.utf8.char_to_byte(len(text) if before_char is None else before_char)
     by_module: dict[str, list[str]] = {}
     for module, name in sorted(set(wanted)):
         by_module.setdefault(module, []).append(name)
     edits: list[TextEdit] = []
     lines: list[str] = []
     for module, names in by_module.items():
-        statement = _import_of(syntax, module)
+        statement = _import_of(syntax, module, before_byte)
         if statement is None:
             lines.append(f"from {module} import {', '.join(names)}")
         else:
             edits += _added(syntax, statement, names)
     if lines:
-        edits.append(_new_lines(syntax, text, lines))
+        edits.append(_new_lines(syntax, text, lines, before_byte))
     return sorted(edits, key=lambda edit: edit.span.start_char)
 
 
@@ -108,10 +112,10 @@ def _apart_from(spans: Sequence[Span], edits: Sequence[TextEdit]) -> list[TextEd
     return kept
 
 
-def _import_of(syntax: Syntax, module: str) -> Node | None:
-    """The statement at the top level that imports names of a module."""
+def _import_of(syntax: Syntax, module: str, before_byte: int) -> Node | None:
+    """The statement at the top level, before an offset, that imports names of a module."""
     for node in syntax.root.named_children:
-        if node.type != "import_from_statement" or node.has_error:
+        if node.type != "import_from_statement" or node.has_error or node.end_byte > before_byte:
             continue
         source = node.child_by_field_name("module_name")
         if source is not None and _text(syntax, source) == module and node.children_by_field_name("name"):
@@ -137,13 +141,15 @@ def _added(syntax: Syntax, statement: Node, names: list[str]) -> list[TextEdit]:
     return [TextEdit(Span(at, at), new) for at, new in places.items()]
 
 
-def _new_lines(syntax: Syntax, text: str, lines: list[str]) -> TextEdit:
+def _new_lines(syntax: Syntax, text: str, lines: list[str], before_byte: int) -> TextEdit:
     newline = newline_of(text)
     added = newline.join(lines)
     to_char = syntax.utf8.byte_to_char
     top = [node for node in syntax.root.named_children if node.type != "comment"]
     future = [node for node in top if node.type == "future_import_statement"]
     first = next((node for node in top if node.type in ("import_statement", "import_from_statement")), None)
+    if first is not None and first.start_byte > before_byte:
+        first = None
     if first is not None and (not future or first.start_byte > future[-1].start_byte):
         at = to_char(first.start_byte)
         return TextEdit(Span(at, at), added + newline)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from engine.languages import Language
 from engine.syntax import Syntax
+from engine.tasks.returned import Returned, literal_type, own, returned
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -133,19 +134,12 @@ def returns_value(body: Node) -> bool:
     return any(
         node.type in ("return_statement", "return_expression")
         and any("comment" not in child.type for child in node.named_children)
-        for node in _own(body)
+        for node in own(body)
     )
 
 
 # --- Python -------------------------------------------------------------------------------------------
 
-_LITERALS = {
-    **dict.fromkeys(("true", "false"), "bool"),
-    "integer": "int",
-    "float": "float",
-    "string": "str",
-    "concatenated_string": "str",
-}
 _SPECIAL_RETURNS = {
     **dict.fromkeys(("__init__", "__init_subclass__", "__post_init__", "__del__"), "None"),
     **dict.fromkeys(("__setattr__", "__delattr__", "__setitem__", "__delitem__", "__set__"), "None"),
@@ -158,16 +152,6 @@ _SPECIAL_RETURNS = {
 _COMPARISONS = frozenset({"__eq__", "__ne__"})
 _OPEN_CLASSES = ("Enum", "Flag", "Model", "Structure", "Union", "TypedDict", "NamedTuple", "Schema", "Form")
 """Ends of names of bases whose attributes mean something else, or nothing, once they are annotated."""
-_INNER = frozenset(
-    (
-        *("function_definition", "class_definition", "lambda", "function_declaration", "function_expression"),
-        *("arrow_function", "method_definition", "class_declaration", "func_literal", "lambda_expression"),
-        *("closure_expression", "function_item"),
-    )
-)
-"""What has returns of its own."""
-_ABSTRACT = frozenset({"abstractmethod", "overload", "abstractproperty", "property"})
-"""Decorators of functions whose bodies say nothing of what they return."""
 
 
 def _python(syntax: Syntax, text: str) -> Iterator[Group]:
@@ -193,8 +177,8 @@ def _python_function(source: _Source, node: Node) -> Group:
     )
     end_char = source.span(parameters).end_char
     if node.child_by_field_name("return_type") is None:
-        returned = _returned(body, decorators) if body is not None else _Returned()
-        known = _SPECIAL_RETURNS.get(name, returned.only) if owner is not None else returned.only
+        returns = returned(body, decorators) if body is not None else Returned()
+        known = _SPECIAL_RETURNS.get(name, returns.only) if owner is not None else returns.only
         slots.append(
             Slot(
                 "return",
@@ -202,8 +186,8 @@ def _python_function(source: _Source, node: Node) -> Group:
                 Span(end_char, end_char),
                 " ->",
                 known=known,
-                nullable=returned.nullable,
-                yields=returned.yields,
+                nullable=returns.nullable,
+                yields=returns.yields,
             )
         )
     colon = next((child for child in reversed(node.children) if child.type == ":"), None)
@@ -227,7 +211,7 @@ def _python_parameters(source: _Source, parameters: Node, function: str, bound: 
         elif child.type == "default_parameter":
             name, value = child.child_by_field_name("name"), child.child_by_field_name("value")
             if name is not None and name.type == "identifier" and value is not None:
-                yield source.slot("parameter", name, value, _literal_type(value))
+                yield source.slot("parameter", name, value, literal_type(value))
         elif child.type in ("list_splat_pattern", "dictionary_splat_pattern") and child.named_child_count:
             yield source.slot("parameter", child, None, None)
 
@@ -252,20 +236,8 @@ def _python_attributes(source: _Source, node: Node) -> Iterator[Group]:
         name = source.of(left)
         if name.startswith("__") or target.has_error or right.type in ("lambda", "identifier", "attribute"):
             continue
-        slot = source.slot("attribute", left, right, _literal_type(right))
+        slot = source.slot("attribute", left, right, literal_type(right))
         yield Group(name, source.span(target), slot.span.end_char, owner, (slot,))
-
-
-def _literal_type(value: Node) -> str | None:
-    """The type of a literal; None where the value is no simple one."""
-    if value.type == "unary_operator":
-        operand = value.child_by_field_name("argument")
-        return (
-            _literal_type(operand) if operand is not None and operand.type in ("integer", "float") else None
-        )
-    if value.type in ("string", "concatenated_string"):
-        return "bytes" if (value.text or b"")[:2].lower().strip(b"r")[:1] == b"b" else "str"
-    return _LITERALS.get(value.type)
 
 
 def _class_of(node: Node) -> Node | None:
@@ -283,64 +255,6 @@ def _decorators(source: _Source, node: Node) -> list[str]:
     if above is None or above.type != "decorated_definition":
         return []
     return [source.of(child).lstrip("@ ") for child in above.children if child.type == "decorator"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Returned:
-    """What a body returns: the type of all its values, whether it may be nothing, and whether it yields."""
-
-    only: str | None = None
-    nullable: bool = False
-    yields: bool = False
-
-
-def _returned(body: Node, decorators: list[str]) -> _Returned:
-    if any(name.endswith(".setter") for name in decorators):
-        return _Returned("None")
-    values: list[str | None] = []
-    for node in _own(body):
-        if node.type == "yield":
-            return _Returned(yields=True)
-        if node.type == "return_statement":
-            value = next((child for child in node.named_children if child.type != "comment"), None)
-            values.append("None" if value is None else _value_type(value))
-    if values:
-        types = set(values)
-        others = types - {"None"}
-        only = f"{others.pop()} | None" if len(types) == 2 and None not in types and "None" in types else None
-        return _Returned(values[0] if len(types) == 1 else only, "None" in types and len(types) > 1)
-    statements = [child for child in body.named_children if not _is_stub(child)]
-    abstract = any(name.rpartition(".")[2] in _ABSTRACT for name in decorators)
-    raises = any(child.type == "raise_statement" for child in body.named_children)
-    return _Returned(None if abstract or not statements or raises else "None")
-
-
-def _value_type(value: Node) -> str | None:
-    while value.type == "parenthesized_expression" and value.named_child_count == 1:
-        value = value.named_children[0]
-    if value.type in ("comparison_operator", "not_operator"):
-        return "bool"
-    if value.type == "none":
-        return "None"
-    if value.type == "identifier" and value.text == b"self":
-        return "Self"
-    return _literal_type(value)
-
-
-def _own(body: Node) -> Iterator[Node]:
-    """The nodes of a body that belong to its function and not to one inside it."""
-    stack = [body]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += [child for child in reversed(node.children) if child.type not in _INNER]
-
-
-def _is_stub(statement: Node) -> bool:
-    """Whether a statement does nothing: ``...``, a docstring, ``raise``; ``pass`` says that it returns."""
-    if statement.type == "expression_statement" and statement.named_child_count == 1:
-        return statement.named_children[0].type in ("ellipsis", "string")
-    return statement.type in ("raise_statement", "comment")
 
 
 # --- TypeScript ---------------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from engine.syntax import Syntax
+from engine.tasks.class_names import Scope, bound_at, scopes_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -108,6 +109,7 @@ _OLDER = {
 }
 """Generics of ``typing`` that a file which does not import them writes in the newer way."""
 
+_DEFINITIONS = frozenset({"function_definition", "class_definition", "decorated_definition"})
 _SLIPS = {"any": "Any", "callable": "Callable", "string": "str", "boolean": "bool", "function": "Callable"}
 
 
@@ -116,13 +118,15 @@ class FileNames:
     """The names of a file that annotations can be made of.
 
     Attributes:
-        known: names bound at its top level, each to where it is bound, in bytes; imports to 0.
+        known: names bound at its top level, each to where it is bound, in bytes; to 0 by
+            imports before the first definition.
         modules: those that are modules: ``import x``.
         dotted: names with a dot that the file says somewhere.
         checked_only: names imported for type checkers alone.
         deferred: whether annotations are not evaluated when a function is defined.
         optional: whether the file says ``Optional[X]`` for ``X | None``.
         double_quotes: whether strings are mostly in double quotes.
+        scopes: the bodies of its classes and functions.
     """
 
     known: dict[str, int]
@@ -132,6 +136,7 @@ class FileNames:
     deferred: bool
     optional: bool
     double_quotes: bool
+    scopes: tuple[Scope, ...]
 
     def local(self, name: str) -> bool:
         """Whether the file has a name."""
@@ -153,12 +158,14 @@ def file_names(syntax: Syntax, text: str) -> FileNames:
     modules: set[str] = set()
     checked_only: set[str] = set()
     deferred = False
+    definitions = [child for child in syntax.root.named_children if child.type in _DEFINITIONS]
+    first_byte = definitions[0].start_byte if definitions else len(data)
     for node, checked in _bindings(syntax.root, data):
         if node.type == "future_import_statement":
             deferred = deferred or b"annotations" in data[node.start_byte : node.end_byte]
         elif node.type in ("import_statement", "import_from_statement"):
             for name, module in _imported(node, data):
-                known.setdefault(name, 0)
+                known.setdefault(name, node.end_byte if node.start_byte > first_byte else 0)
                 if checked:
                     checked_only.add(name)
                 if module:
@@ -178,6 +185,7 @@ def file_names(syntax: Syntax, text: str) -> FileNames:
         deferred,
         ("Optional" in known and not newer),
         text.count('"') >= text.count("'"),
+        scopes_of(syntax),
     )
 
 
@@ -244,6 +252,7 @@ class _Writer:
 
     def __init__(self, names: FileNames, at_byte: int, extra: frozenset[str]) -> None:
         self._names, self._at_byte, self._extra = names, at_byte, extra
+        self._hidden = bound_at(names.scopes, at_byte)
         self.imports: set[tuple[str, str]] = set()
         self.quoted = False
 
@@ -296,34 +305,40 @@ class _Writer:
         names = self._names
         if name in self._extra:
             return ast.Name(name)
+        if name in self._hidden:
+            raise _NoTypeError  # the class around has something else of that name
         if names.local(name):
             if name in names.modules and name not in BUILTINS:
                 raise _NoTypeError  # a module is no type
-            later = names.known[name] > self._at_byte
-            self.quoted = self.quoted or later or name in names.checked_only
+            self._note(name)
             return ast.Name(name)
         name = _SLIPS.get(name, name)
         name = _OLDER.get(name, name)
-        if name in BUILTINS:
+        if name in BUILTINS and name not in self._hidden:
             return ast.Name(name)
-        if name not in _HOMES:
+        if name not in _HOMES or name in self._hidden:
             raise _NoTypeError
         if not names.local(name):
             self.imports.add((_HOMES[name], name))
         return ast.Name(name)
 
+    def _note(self, name: str) -> None:
+        """A name of the file that is not bound yet, or not at all when the file is run, has to be quoted."""
+        later = self._names.known[name] > self._at_byte
+        self.quoted = self.quoted or later or name in self._names.checked_only
+
     def _attribute(self, node: ast.Attribute) -> ast.expr:
         root: ast.expr = node
         while isinstance(root, ast.Attribute):
             root = root.value
-        if not isinstance(root, ast.Name):
+        if not isinstance(root, ast.Name) or root.id in self._hidden:
             raise _NoTypeError
         if self._names.local(root.id):
             if root.id == node.attr and root.id not in self._names.modules:
                 return self._name(root.id)  # datetime.datetime where datetime is the class
             if not self._can_be(root.id, ast.unparse(node)):
                 raise _NoTypeError
-            self.quoted = self.quoted or root.id in self._names.checked_only
+            self._note(root.id)
             return node
         module = ast.unparse(node.value)
         if (

@@ -288,9 +288,9 @@ def test_landmarks_enclose_the_offset(name: str, needle: str, expected: list[str
         ),
         (
             "java",
-            'class A { void f() { throw new UnsupportedOperationException("x"); }\n'
+            'class A { void f() { throw new UnsupportedOperationException("Not implemented"); }\n'
             'void g() { throw new RuntimeException("bad"); } }',
-            ['throw new UnsupportedOperationException("x");'],
+            ['throw new UnsupportedOperationException("Not implemented");'],
         ),
         ("c", "void f(void) { abort(); // TODO\n}", ["abort(); // TODO"]),
         (
@@ -317,6 +317,68 @@ def test_placeholders(language: str, text: str, expected: list[str] | None) -> N
     spans = placeholder_spans(text, by_id(language))
     found = [text[span.start_char : span.end_char] for span in spans]
     assert found == (expected or ["throw new Error('Method not implemented.');"])
+
+
+@pytest.mark.parametrize(
+    ("language", "text", "is_open"),
+    [
+        ("python", "def f(): ...\n", True),
+        ("python", "def f(a: int) -> int: ...\n", True),
+        ("python", "class A:\n    def f(self): ...\n", True),
+        ("python", "if a:\n    ...\n", True),
+        ("python", "class E(Exception): ...\n", False),
+        ("python", "class A:\n    'doc'\n    ...\n", False),
+        ("python", "class P(Protocol):\n    def f(self): ...\n", False),
+        ("python", "class P(Protocol[T]):\n    def f(self):\n        'doc'\n        ...\n", False),
+        ("python", "class P(A, metaclass=ABCMeta):\n    @property\n    def f(self): ...\n", False),
+        ("python", "@overload\ndef f(a: int) -> int: ...\n", False),
+        ("python", "class A:\n    @t.overload\n    @staticmethod\n    def f(): ...\n", False),
+        ("python", "class A:\n    @abc.abstractmethod\n    def f(self): ...\n", False),
+        ("python", "def f(a: int = ...) -> int: ...\n", False),
+        ("python", "if TYPE_CHECKING:\n    def f() -> int: ...\n", False),
+        ("python", "x: int\ndef f() -> int: ...\ndef g() -> int: ...\n", False),
+        ("python", "x: int = 1\ndef f() -> int: ...\n", True),
+        ("python", "try:\n    f()\nexcept E: ...\n", False),
+        ("python", "def f():\n    'doc'\n    # to do\n    raise NotImplementedError\n", True),
+        ("python", "def f(a):\n    if a:\n        raise NotImplementedError('x')\n    return a\n", False),
+        ("python", "def f(a):\n    g()\n    raise NotImplementedError\n", False),
+        ("python", "raise NotImplementedError\n", False),
+        ("python", "class A:\n    @abstractmethod\n    def f(self): raise NotImplementedError\n", False),
+        ("python", "class A(ABC):\n    def f(self): raise NotImplementedError\n", False),
+        ("python", "class A(B):\n    def f(self): raise NotImplementedError\n", True),
+        ("javascript", "class A { f() { /* a */ throw new Error('not implemented'); } }", True),
+        ("javascript", "function f(a) { if (a) throw new Error('a: not implemented'); return 1; }", False),
+        ("javascript", "function f(a) { if (a) { throw new Error('not implemented'); } g(); }", False),
+        ("java", "class A { void f() { throw new UnsupportedOperationException(); } }", True),
+        ("java", 'class A { void f() { throw new UnsupportedOperationException("read only"); } }', False),
+        ("java", "class A { @Override void f() { throw new UnsupportedOperationException(); } }", False),
+        ("java", "interface A { default void f() { throw new UnsupportedOperationException(); } }", False),
+        ("java", "class A { private A() { throw new UnsupportedOperationException(); } }", False),
+        (
+            "java",
+            "class A { B b = new B() { void f() { throw new UnsupportedOperationException(); } }; }",
+            False,
+        ),
+        (
+            "java",
+            'class A { @Override int f() { throw new UnsupportedOperationException("not supported yet"); }}',
+            True,
+        ),
+        (
+            "java",
+            "class A { @Override int f() { // TODO\n throw new UnsupportedOperationException(); } }",
+            True,
+        ),
+        ("java", "class A { int f() { g(); throw new NotImplementedException(); } }", False),
+        ("csharp", "class A { int F { get { throw new NotImplementedException(); } } }", True),
+        ("csharp", "class A { int F(B b) { return b ?? throw new NotImplementedException(); } }", False),
+        ("ruby", "def f(a)\n  raise NotImplementedError unless a\n  a\nend\n", False),
+        ("cpp", 'int f(int a) { if (a) throw A("not implemented"); return 1; }', False),
+        ("php", "<?php function f() { if ($a) { throw new A('Not implemented'); } return 1; }", False),
+    ],
+)
+def test_what_is_finished_is_no_placeholder(language: str, text: str, is_open: bool) -> None:
+    assert bool(placeholder_spans(text, by_id(language))) == is_open
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,38 @@ from tests.unit.edits import assert_only_spans_changed, edit, edited, odd_texts
             "2:\n        b()",
             "match v:\n    case 1:\n        a()\n    case 2:\n        b()\n",
         ),
+        (
+            "python",
+            "match v:\n    §case 1:\n        a()\n    # else\n    case _:\n        c()\n",
+            "2:\n        b()\n    case _:\n        d()",
+            "match v:\n    case 1:\n        a()\n    case 2:\n        b()\n"
+            "    # else\n    case _:\n        c()\n",
+        ),
+        (
+            "python",
+            "match v:\n    §case 1:\n        a()\n    case _ if c:\n        c()\n",
+            "2:\n        b()",
+            "match v:\n    case 1:\n        a()\n    case _ if c:\n        c()\n    case 2:\n        b()\n",
+        ),
+        (
+            "rust",
+            "fn f() {\n    match v {\n        §A => 1,\n        _ => 3,\n    }\n}\n",
+            "B => 2,",
+            "fn f() {\n    match v {\n        A => 1,\n        B => 2,\n        _ => 3,\n    }\n}\n",
+        ),
+        (
+            "javascript",
+            "switch (v) {\n  §case 1:\n    a();\n    break;\n  default:\n    c();\n}\n",
+            "2:\n    b();\n    break;",
+            "switch (v) {\n  case 1:\n    a();\n    break;\n  case 2:\n    b();\n    break;\n"
+            "  default:\n    c();\n}\n",
+        ),
+        (
+            "javascript",
+            "switch (v) {\n  §case 1:\n    a();\n  default:\n    c();\n    break;\n}\n",
+            "2:\n    b();",
+            "switch (v) {\n  case 1:\n    a();\n  default:\n    c();\n    break;\n  case 2:\n    b();\n}\n",
+        ),
         ("javascript", "function f() {§}\n", "g();", "function f() {\n    g();\n}\n"),
         (
             "javascript",

@@ -69,6 +69,56 @@ def test_the_style_of_a_file(text: str, style: str) -> None:
         ("go", "package m\n\nfunc F() {\n\t§g()\n}\n", "package m\n\n// F words\nfunc F() {\n\tg()\n}\n"),
         ("rust", "#[inline]\nfn f() {\n    §g();\n}\n", "/// words\n#[inline]\nfn f() {\n    g();\n}\n"),
         (
+            "go",
+            "package m\n\n//go:noinline\nfunc F() {\n\t§g()\n}\n",
+            "package m\n\n// F words\n//go:noinline\nfunc F() {\n\tg()\n}\n",
+        ),
+        (
+            "go",
+            "package m\n\n// F old.\n//\n//export F\n//nolint:all\nfunc F() {\n\t§g()\n}\n",
+            "package m\n\n// F words\n//export F\n//nolint:all\nfunc F() {\n\tg()\n}\n",
+        ),
+        (
+            "go",
+            "package m\n\n// F old.\n//\n// Deprecated: use G.\nfunc F() {\n\t§g()\n}\n",
+            "package m\n\n// F words\n//\n// Deprecated: use G.\nfunc F() {\n\tg()\n}\n",
+        ),
+        (
+            "rust",
+            "/// Old.\n///\n/// # Panics\n/// At 0.\nfn f() {\n    §g();\n}\n",
+            "/// words\n///\n/// # Panics\n/// At 0.\nfn f() {\n    g();\n}\n",
+        ),
+        (
+            "typescript",
+            "/** Old.\n * @param a it\n *   still it\n * @deprecated use g\n *   instead\n */\n"
+            "function f(a): void {\n  §g();\n}\n",
+            "/**\n * words\n *\n * @param a - words\n * @deprecated use g\n *   instead\n */\n"
+            "function f(a): void {\n  g();\n}\n",
+        ),
+        (
+            "python",
+            'def f(a):\n    """Old.\n\n    Args:\n        b: it.\n\n    Raises:\n        E: never.\n    """\n'
+            "    §raise E\n",
+            'def f(a):\n    """Words.\n\n    Args:\n        a: words\n\n'
+            '    Raises:\n        E: never.\n    """\n'
+            "    raise E\n",
+        ),
+        (
+            "python",
+            'def f(a):\n    r"""Old.\n\n    :param a: it\n    :raises E: \\d\n    """\n    §g()\n',
+            'def f(a):\n    r"""Words.\n\n    :param a: words\n    :raises E: \\d\n    """\n    g()\n',
+        ),
+        (
+            "python",
+            "def f():\n    f'{x}'\n    §return 1\n",
+            'def f():\n    """Words."""\n    f\'{x}\'\n    return 1\n',
+        ),
+        (
+            "python",
+            "def f():\n    b'x'\n    §return 1\n",
+            'def f():\n    """Words."""\n    b\'x\'\n    return 1\n',
+        ),
+        (
             "java",
             "class A {\n    int f(int a) {\n        §return a;\n    }\n}\n",
             "class A {\n    /**\n     * words\n     *\n     * @param a words\n     * @return words\n     */\n"
@@ -101,6 +151,10 @@ def test_what_is_no_comment_is_not_written(answer: str) -> None:
         ("python", "def f(): §return 1\n", "no definition"),
         ("ruby", "def f\nend\n", "not in Ruby"),
         ("python", 'def f():\n    """Old."""\n', "no definition without"),
+        ("python", 'def f():\n    """Old.\n\n    >>> f()\n    """\n    §g()\n', "holds doctests"),
+        ("javascript", "/** @license MIT */\nfunction f() {\n  §g();\n}\n", "holds a licence"),
+        ("go", "package p\n\n// Copyright 2020 A.\nfunc f() {\n\t§g()\n}\n", "holds a licence"),
+        ("rust", "/// Old.\n/// ```\n/// f();\n/// ```\nfn f() {\n    §g();\n}\n", "run as a test"),
     ],
 )
 def test_where_there_is_nothing_to_document(language: str, text: str, reason: str) -> None:

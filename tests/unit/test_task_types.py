@@ -52,7 +52,7 @@ def found(text: str, language: str = "python") -> list[tuple[str, str, str | Non
             [("p", "a", None), ("r", "f", "str | None")],
         ),
         (
-            "def f(x=b'a', y=-1.5, z=None): return x < 1\n",
+            "def f(x=b'a', y=-1.5, z=None): return x is y\n",
             [("p", "x", "bytes"), ("p", "y", "float"), ("p", "z", None), ("r", "f", "bool")],
         ),
         ("x = lambda a: a\n", []),
@@ -62,6 +62,58 @@ def test_where_annotations_are_missing_in_python(
     text: str, expected: list[tuple[str, str, str | None]]
 ) -> None:
     assert found(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("body", "only", "nullable"),
+    [
+        ("if a:\n return True", "bool | None", True),
+        ("if a:\n return True\nelse:\n return False", "bool", False),
+        ("if a:\n return 1\nelif b:\n return 2", "int | None", True),
+        ("if a:\n return 1\nelif b:\n raise E\nelse:\n return 2", "int", False),
+        ("if a:\n return 1\nraise E", "int", False),
+        ("if a:\n return 1\nassert False, a", "int", False),
+        ("if a:\n return 1\nsys.exit(2)", "int", False),
+        ("if a:\n return b", None, True),
+        ("if a:\n return b\ng(a)", None, False),
+        ("if a:\n return b\nelse:\n g(a)", None, False),
+        ("try:\n return b\nexcept E:\n g(a)", None, False),
+        ("for x in a:\n return x", None, True),
+        ("for x in a:\n return 1", "int | None", True),
+        ("for x in a:\n return 1\nelse:\n return 2", "int", False),
+        ("for x in a:\n if x:\n  break\n return 1\nelse:\n return 2", "int | None", True),
+        ("while True:\n if a:\n  return 1", "int", False),
+        ("while True:\n for x in a:\n  break\n if a:\n  return 1", "int", False),
+        ("while True:\n for x in a:\n  pass\n else:\n  break\n return 1", "int | None", True),
+        ("while a:\n return 1", "int | None", True),
+        ("try:\n return 'x'\nexcept E:\n log()", "str | None", True),
+        ("try:\n return 'x'\nexcept E:\n raise", "str", False),
+        ("try:\n g()\nexcept E:\n raise\nelse:\n return 'x'", "str", False),
+        ("try:\n g()\nfinally:\n return 'x'", "str", False),
+        ("with a as b:\n return 1", "int", False),
+        ("with suppress(E):\n return 1", "int | None", True),
+        ("match a:\n case 1:\n  return 1", "int | None", True),
+        ("match a:\n case 1:\n  return 1\n case _:\n  return 2", "int", False),
+        ("match a:\n case 1:\n  return 1\n case other:\n  raise E", "int", False),
+        ("match a:\n case 1:\n  return 1\n case _ if a:\n  return 2", "int | None", True),
+        ("match a:\n case 1:\n  return 1\n case E.x:\n  return 2", "int | None", True),
+        ("return a > b", None, False),
+        ("return a == b", None, False),
+        ("return a < b in c", None, False),
+        ("return a in b", "bool", False),
+        ("return a not  in b is not c", "bool", False),
+        ("return not a", "bool", False),
+        ("return 1j", "complex", False),
+        ("return -2.5J", "complex", False),
+        ("if a:\n return", "None", False),
+    ],
+)
+def test_what_a_python_body_proves_of_what_it_returns(body: str, only: str | None, nullable: bool) -> None:
+    text = "def f(a, b):\n" + "".join(f"    {line}\n" for line in body.splitlines())
+    syntax = parse(text, PYTHON)
+    assert syntax is not None
+    slot = slots.groups_of(syntax, text)[0].slots[-1]
+    assert (slot.known, slot.nullable) == (only, nullable)
 
 
 @pytest.mark.parametrize(
@@ -140,6 +192,36 @@ def test_a_type_is_what_the_file_can_use(
         None if made is None else made.text.replace('"', "'") if "Literal" in annotation else made.text
     ) == expected
     assert made is None or made.imports == imports
+
+
+CLIENT = (
+    "from datetime import date\nimport os\nclass Client:\n    def list(self): ...\n    date = None\n"
+    "    x: int\n    if a:\n        def os(self): ...\n    def f(self): ...\n"
+    "    class Inner:\n        def g(self): ...\ndef h(): ...\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("annotation", "function", "expected"),
+    [
+        ("list[int]", "f", None),
+        ("List[int]", "f", None),
+        ("dict[str, list[int]]", "f", None),
+        ("set[int]", "f", "set[int]"),
+        ("date", "f", None),
+        ("os.PathLike", "f", None),
+        ("list[int]", "g", "list[int]"),
+        ("list[date]", "h", "list[date]"),
+    ],
+)
+def test_a_name_that_the_class_around_binds_is_no_type(
+    annotation: str, function: str, expected: str | None
+) -> None:
+    syntax = parse(CLIENT, PYTHON)
+    assert syntax is not None
+    at = CLIENT.index(f"def {function}(") + len("def f(")
+    made = typenames.resolve(annotation, typenames.file_names(syntax, CLIENT), at)
+    assert (None if made is None else made.text) == expected
 
 
 @settings(max_examples=200)
@@ -236,6 +318,31 @@ def test_where_imports_go(text: str, expected: str) -> None:
             "from typing import Optional\ndef f(a: Optional[int] = None) -> None: g(a)\n",
         ),
         ("def f(a): g(a)\n", "Any", "from typing import Any\n\ndef f(a: Any) -> None: g(a)\n"),
+        (
+            "def f(a): g(a)\nimport os\n",
+            "Any",
+            "from typing import Any\n\ndef f(a: Any) -> None: g(a)\nimport os\n",
+        ),
+        (
+            "def f(a): g(a)\nfrom typing import List\n",
+            "Any",
+            "from typing import Any\n\ndef f(a: Any) -> None: g(a)\nfrom typing import List\n",
+        ),
+        (
+            "def f(a): g(a)\nfrom typing import List\nimport os\n",
+            "dict[os.PathLike, List[int]]",
+            'def f(a: "dict[os.PathLike, List[int]]") -> None: g(a)\nfrom typing import List\nimport os\n',
+        ),
+        (
+            "import os\ndef f(a): g(a)\nfrom typing import List\n",
+            "Any",
+            "from typing import Any\nimport os\ndef f(a: Any) -> None: g(a)\nfrom typing import List\n",
+        ),
+        (
+            "class A:\n    def list(self) -> int: return 1\n    def f(self): return g()\n",
+            "list[int]",
+            None,
+        ),
         ("def f(a): g(a)\n", "Nonsense", "def f(a) -> None: g(a)\n"),
         ("def f(a,\r\n      b): g(a)\r\n", "int", "def f(a: int,\r\n      b: int) -> None: g(a)\r\n"),
         ("def f():\n    yield 1\n", "int", None),
