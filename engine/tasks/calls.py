@@ -5,6 +5,7 @@ Arguments that are passed on stay as they are written. Knows nothing of how the 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -58,6 +59,8 @@ def places_of(
     inner = source.span(held)
     inner = Span(inner.start_char + 1, inner.end_char - 1)
     if numbers != sorted(numbers) or not numbers:
+        if _comments(held) and (items or not arguments):
+            raise UnfitError  # whose they are in another order is not known
         return _rewritten(source, inner, arguments, items)
     return _edited(source, inner, arguments, items)
 
@@ -85,7 +88,7 @@ def _items(
             placed += [_Item(number) for number in by_place]
             named += [_Item(number) for number in numbers if arguments[number].keyword is not None]
             continue
-        is_hole = was is None and not parameter.optional
+        is_hole = not parameter.optional and (was is None or old[was].optional)
         if not numbers and not is_hole:
             by_name = True  # it is left out, and what follows has no place of its own any more
             continue
@@ -118,7 +121,8 @@ def _edited(
         lead += [*_written(item), separator]
     if lead or numbers[0] > 0:
         start = spans[0].start_char
-        places.append(Place(Span(start, spans[numbers[0]].start_char), tuple(lead)))
+        taken = Span(start, spans[numbers[0]].start_char)
+        places.append(_sparing(source, arguments[: numbers[0]], taken, Place(taken, tuple(lead))))
     for at, item in enumerate(items):
         if item.number is None:
             continue
@@ -132,8 +136,53 @@ def _edited(
         for hole in following[:n_holes]:
             parts += [separator, *_written(hole)]
         if parts or kept > item.number + 1:
-            places.append(Place(Span(end, spans[kept - 1].end_char), tuple(parts)))
+            taken = Span(spans[min(item.number + 1, kept - 1)].start_char, _end_of(spans, kept))
+            place = Place(Span(end, spans[kept - 1].end_char), tuple(parts))
+            places.append(_sparing(source, arguments[item.number + 1 : kept], taken, place))
     return places
+
+
+def _end_of(spans: Sequence[Span], kept: int) -> int:
+    """Where what goes with the arguments before one that is kept ends."""
+    return spans[kept].start_char if kept < len(spans) else spans[kept - 1].end_char
+
+
+def _sparing(source: Source, removed: Sequence[Argument], taken: Span, place: Place) -> Place:
+    """A place, or one that does the same without taking the comments of arguments that stay.
+
+    Args:
+        source: the text.
+        removed: the arguments that go.
+        taken: from the first of them to the next one that stays, or to the end of the last.
+        place: what is replaced as if there were no comments.
+    """
+    if not removed:
+        return place
+    rows = {argument.node.end_point.row for argument in removed}
+    lines = _lines(source.text, taken.start_char, source.span(removed[-1].node).end_char)
+    end = place.span.end_char if lines is None else lines.end_char
+    starts = {node: source.span(node).start_char for node in _comments(removed[0].node.parent)}
+    touched = [node for node, start in starts.items() if place.span.start_char <= start < end]
+    lost = [node for node in touched if starts[node] < place.span.end_char]
+    if place.n_holes and any(node.start_point.row not in rows for node in lost):
+        raise UnfitError
+    if place.n_holes or not touched:
+        return place
+    if lines is not None:
+        return Place(lines, ())
+    return Place(taken, ()) if any(node.start_point.row not in rows for node in lost) else place
+
+
+def _lines(text: str, start_char: int, end_char: int) -> Span | None:
+    """The whole lines of arguments with what is said of them; None where something else is on them."""
+    start = text.rfind("\n", 0, start_char) + 1
+    rest = re.compile(r",?[ \t]*(?:(?:#|//)[^\n]*)?\r?\n").match(text, end_char)
+    return None if text[start:start_char].strip() or rest is None else Span(start, rest.end())
+
+
+def _comments(held: Node | None) -> list[Node]:
+    """The comments in a list of arguments."""
+    return [] if held is None else [node for node in held.named_children if "comment" in node.type]
 
 
 def _rewritten(

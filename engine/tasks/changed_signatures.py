@@ -37,6 +37,8 @@ def signature_changes(change: Change) -> Implied:
         now, old, new = changed
         try:
             calls = list(_calls(change.old, function))
+            if _is_used_in_macro(change, function):
+                unsure = f"{_called(change.new, now)} is called in a macro: that call is not followed"
         except UnsureError as reason:
             unsure = str(reason)
             continue
@@ -147,6 +149,26 @@ def _named(source: Source, name: Node) -> Iterator[Node]:
     symbol = symbol_at(source.syntax, source.text, source.span(name).start_char, in_file=True)
     for occurrence in symbol.occurrences:
         yield from _called_by(source.name_at(occurrence.span.start_char))
+
+
+def _is_used_in_macro(change: Change, function: Node) -> bool:
+    """Whether a macro of Rust is given a call of a function, as text, that was not touched.
+
+    Raises:
+        UnsureError: which uses it has cannot be told.
+    """
+    name = function.child_by_field_name("name")
+    if name is None or change.old.syntax.language.id != "rust":
+        return False
+    symbol = symbol_at(change.old.syntax, change.old.text, change.old.span(name).start_char, in_file=True)
+    for occurrence in symbol.occurrences:
+        leaf = change.old.name_at(occurrence.span.start_char)
+        held = leaf.next_sibling if leaf is not None else None
+        if held is None or leaf is None or leaf.parent is None or leaf.parent.type != "token_tree":
+            continue
+        if change.old.of(held).startswith("(") and change.moved(change.old.span(held)) is not None:
+            return True
+    return False
 
 
 def _made(source: Source, name: str) -> Iterator[Node]:

@@ -80,7 +80,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     return Edited(
         apply(request.text, edits),
         tuple(edit.span for edit in edits),
-        reason=f"{left} of {len(places)} places stay as they are" if left else None,
+        reason=f"{left} of {len(places)} places stay as they are" if left else implied.unsure,
         confidence=mean_confidence(confidences) if confidences else 1.0,
     )
 

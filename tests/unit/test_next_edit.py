@@ -242,6 +242,57 @@ def test_uses_follow_a_name(language: str, before: str, changed: tuple[str, str]
         ),
         (
             "python",
+            "def f(a, b=1): ...\nf(1)\nf(1, 2)\n",
+            ("b=1", "b"),
+            "def f(a, b): ...\nf(1, □)\nf(1, 2)\n",
+        ),
+        ("python", "def f(a, *, b=1): ...\nf(1)\n", ("b=1", "b"), "def f(a, *, b): ...\nf(1, b=□)\n"),
+        (
+            "typescript",
+            "function f(a: A, b?: B) {}\nf(1);\n",
+            ("b?", "b"),
+            "function f(a: A, b: B) {}\nf(1, □);\n",
+        ),
+        ("javascript", "function f(a, b) {}\nf(1);\n", ("a, b", "a, c"), "function f(a, c) {}\nf(1);\n"),
+        (
+            "python",
+            "def f(a, b): ...\nf(\n    1,  # one\n    2,  # two\n)\n",
+            (", b", ""),
+            "def f(a): ...\nf(\n    1,  # one\n)\n",
+        ),
+        (
+            "python",
+            "def f(a, b): ...\nf(\n    1,  # one\n    # two\n    2,\n)\n",
+            ("a, ", ""),
+            "def f(b): ...\nf(\n    # two\n    2,\n)\n",
+        ),
+        (
+            "python",
+            "def f(a, b, c): ...\nf(\n    1,\n    2,  # two\n    3,  # three\n)\n",
+            ("b, ", ""),
+            "def f(a, c): ...\nf(\n    1,\n    3,  # three\n)\n",
+        ),
+        (
+            "python",
+            "def f(a, b, c): ...\nf(1,  # one\n  2, 3)\n",
+            ("b, ", ""),
+            "def f(a, c): ...\nf(1,  # one\n  3)\n",
+        ),
+        (
+            "python",
+            "def f(a, b): ...\nf(1,  # one\n  2)\n",
+            ("a, b", "b, a"),
+            "def f(b, a): ...\nf(1,  # one\n  2)\n",
+        ),
+        ("python", "def f(a): ...\nf(\n    1,  # one\n)\n", ("(a)", "()"), "def f(): ...\nf()\n"),
+        (
+            "rust",
+            "fn f(a: i32, b: i32) {}\nfn g() { f(\n    1, // one\n    2,\n); }\n",
+            (", b: i32", ""),
+            "fn f(a: i32) {}\nfn g() { f(\n    1, // one\n); }\n",
+        ),
+        (
+            "python",
             "class A:\n    def __init__(self, a): ...\n    def m(self, a): self.m(1)\nA(1)\n",
             ("self, a", "self, a, b"),
             "class A:\n    def __init__(self, a, b): ...\n    def m(self, a): self.m(1)\nA(1, □)\n",
@@ -343,6 +394,17 @@ def test_calls_follow_a_signature(
 def test_what_is_not_sure_is_left_alone(language: str, before: str, changed: tuple[str, str]) -> None:
     text = before.replace(*changed, 1)
     assert follow_ups(before, text, by_id(language)).follow_ups == ()
+
+
+def test_a_call_in_a_macro_is_not_followed_and_said() -> None:
+    before = 'fn f(a: i32) {}\nfn g() { println!("{}", f(2)); f(1); h!(f); }\n'
+    text = before.replace("a: i32", "a: i32, b: u8")
+    implied = follow_ups(before, text, by_id("rust"))
+    assert followed(implied, text) == text.replace("f(1)", "f(1, □)")
+    assert implied.unsure == "f is called in a macro: that call is not followed"
+    assert follow_ups(before, text.replace("f(2)", "f(2, 3)"), by_id("rust")).unsure is None
+    result = edited("follow", text, "rust", None, "0", before=before)
+    assert (result.text, result.reason) == (text.replace("f(1)", "f(1, 0)"), implied.unsure)
 
 
 def test_a_change_that_was_not_read_in_time_is_not_taken_for_none(monkeypatch: pytest.MonkeyPatch) -> None:
