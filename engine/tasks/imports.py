@@ -21,6 +21,8 @@ from engine.types import Span
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_DEFINITIONS = frozenset({"function_definition", "class_definition", "decorated_definition"})
+
 
 def import_edits(
     syntax: Syntax, text: str, wanted: Iterable[tuple[str, str]], before_char: int | None = None
@@ -31,9 +33,12 @@ def import_edits(
         syntax: of the text.
         text: a Python file.
         wanted: pairs of a module and a name that it does not import yet.
-        before_char: where a name is first wanted: the imports are to stand before; None for no such place.
+        before_char: where a name is first wanted: the imports stand before; None: the first definition.
     """
-    before_byte = syntax.utf8.char_to_byte(len(text) if before_char is None else before_char)
+    definitions = (node.start_byte for node in syntax.root.named_children if node.type in _DEFINITIONS)
+    before_byte = next(definitions, len(syntax.utf8.data))
+    if before_char is not None:
+        before_byte = syntax.utf8.char_to_byte(before_char)
     by_module: dict[str, list[str]] = {}
     for module, name in sorted(set(wanted)):
         by_module.setdefault(module, []).append(name)

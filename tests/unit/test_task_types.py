@@ -298,6 +298,7 @@ def test_where_a_type_ends(written: str, language: str, expected: str | None) ->
         ),
         ("from typing import IO, Union\n", "from typing import Any, IO, Union\n"),
         ("from typing import (\n    Union,\n)\n", "from typing import (\n    Any, Union,\n)\n"),
+        ("def f(): ...\nimport os\n", "from typing import Any\n\ndef f(): ...\nimport os\n"),
         ("# hi\r\nx = 1\r\n", "# hi\r\nfrom typing import Any\r\n\r\nx = 1\r\n"),
     ],
 )
