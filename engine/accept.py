@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from engine.brackets import unmatched
+from engine.brackets import pieces, unmatched
 from engine.languages import BlockStyle, Language
 from engine.syntax import error_count, parses_worse
 from engine.text import newline_of, split_lines
@@ -21,6 +21,11 @@ NOTHING_TO_ADD = "nothing to add"
 UNSURE = "not sure enough"
 REPEATS_NEXT_LINE = "repeats the next line"
 REPEATS_LINE_ABOVE = "repeats the line above"
+MIN_REPEATED_CHARS = 3
+"""Shorter texts repeat what stands behind them by chance."""
+
+REPEATS_REST = "repeats what follows on the line"
+COMMENTS_OUT = "would make a comment of what follows on the line"
 PARSES_WORSE = "would not parse"
 
 MIN_LINE_CHARS = 3
@@ -84,7 +89,7 @@ def judge(
         return None
     if not confidence >= MIN_CONFIDENCE:  # a NaN is not sure either
         return UNSURE
-    if reason := _repetition(prefix, fill, suffix):
+    if reason := _repetition(prefix, fill, suffix) or _spoils_rest(prefix, fill, suffix, language):
         return reason
     return PARSES_WORSE if _parses_worse(prefix, fill, suffix, language) else None
 
@@ -212,6 +217,23 @@ def _repetition(prefix: str, fill: str, suffix: str) -> str | None:
         return REPEATS_NEXT_LINE
     above = [line.rstrip() for line in split_lines(_before_line(prefix)[-_WINDOW_CHARS:]) if line.strip()]
     return REPEATS_LINE_ABOVE if written == above[-len(written) :] else None
+
+
+def _spoils_rest(prefix: str, fill: str, suffix: str, language: Language) -> str | None:
+    """What a fill does to the rest of its last line that it should not, as a reason; None for nothing."""
+    rest, said = _rest_of_line(suffix).strip(), fill.strip()
+    if not rest or fill.endswith(("\n", "\r")):
+        return None
+    if len(said) >= MIN_REPEATED_CHARS and rest.startswith(said):
+        return REPEATS_REST
+    if not unmatched(rest, language).closers:  # it may be meant as the rest of a comment
+        return None
+    line = _whole_lines(prefix, fill)[-1]
+    mark, n_before = language.line_comment, 0 if _NEWLINE.search(fill) else len(line) - len(fill.rstrip())
+    comments = [
+        line[start:end] for kind, start, end in pieces(line, language) if kind == "#" and start >= n_before
+    ]
+    return COMMENTS_OUT if mark and comments and comments[-1].startswith(mark) else None
 
 
 def _whole_lines(prefix: str, fill: str) -> list[str]:

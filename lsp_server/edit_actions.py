@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcContentModified
 
 from engine.types import CanvasFrame, EditRequest, FrameListener
 from lsp_server import analysis, edits, from_lsp, next_edits, to_lsp
@@ -103,6 +104,10 @@ async def edit_for(
     try:
         request = _request(ls.session, document, snapshot, target)
         change = await edits.edit(ls.session, snapshot, request, on_frame=_listener(ls, work))
+    except JsonRpcContentModified as error:
+        if ls.documents.open_document(target.uri) is not document:
+            raise
+        raise changed(snapshot.name, snapshot.version, document.version) from error
     finally:
         work.end()
     if not ls.documents.is_current(document, snapshot.version):

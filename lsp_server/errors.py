@@ -30,8 +30,8 @@ class Superseded(Exception):  # noqa: N818 - as ``Cancelled``
 
 def from_engine(error: UnmaskError) -> JsonRpcException:
     """The response error for a named error of the engine."""
-    if isinstance(error, Cancelled):  # not by the client's request, which ends the task: it was closed
-        return JsonRpcContentModified("Unmask: the document was closed.")
+    if isinstance(error, Cancelled):  # not by the client's request, which ends the task
+        return JsonRpcContentModified("Unmask: the document was changed or closed.")
     return RequestFailed(f"Unmask: {error}")
 
 

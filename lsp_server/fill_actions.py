@@ -6,6 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcContentModified
 
 from engine.types import MAX_HOLES, Span
 from lsp_server import analysis, canvas, fills, from_lsp, to_lsp
@@ -72,6 +73,10 @@ async def edit_for(
         filled = await fills.fill(
             ls.session, snapshot, spans, replacing=target.what == "range", on_frame=listener
         )
+    except JsonRpcContentModified as error:
+        if ls.documents.open_document(target.uri) is not document:
+            raise
+        raise changed(snapshot.name, snapshot.version, document.version) from error
     finally:
         work.end()
     if not ls.documents.is_current(document, snapshot.version):

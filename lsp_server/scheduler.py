@@ -103,6 +103,14 @@ class Scheduler:
         with self._lock:
             self._supersede(key)
 
+    def outdate(self, key: str) -> None:
+        """Drop the typing work of a document that has changed, and cancel what was asked of it as it was."""
+        self.supersede(key)
+        with self._lock:
+            jobs = [job for job in self._jobs() if job.key == key and not job.typing]
+        for job in jobs:
+            self._stop(job)
+
     def cancel(self, key: str) -> None:
         """Cancel all work of a document."""
         with self._lock:

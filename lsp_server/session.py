@@ -256,9 +256,9 @@ class Session:
         return Around(root, snapshot.settings.excludes, texts, tuple(others[:MAX_RECENT]))
 
     def text_changed(self, key: str) -> None:
-        """A document has changed: what is being computed for typing in it is for a text that is gone."""
+        """A document has changed: what is being computed for it is for a text that is gone."""
         self.rhythm.key_pressed(key)
-        self.scheduler.supersede(key)
+        self.scheduler.outdate(key)
 
     def forget(self, key: str) -> None:
         """A document was closed: end its work."""

@@ -154,6 +154,8 @@ class Suggestions:
             rest = None if shown.taken else _rest(shown, before, after)
             # A rejected one comes back only to who types along it: a slip was mended.
             if rest and not (shown.rejected and len(before) <= len(shown.before)):
+                if _indented_anew(shown, before) is not None:  # typing goes on from the new indentation
+                    shown.before, shown.after, shown.insert = before, after, rest
                 return replace(shown, before=before, after=after, insert=rest)
         return None
 

@@ -1,7 +1,7 @@
 """The body of a Python function to what it returns, as far as the code alone proves it.
 
-Asks the syntax tree. Nothing is taken for proved that an object can do otherwise: ``a > b`` of two arrays is
-an array. Where the end of a body can be reached, it returns None there.
+Asks the syntax tree. ``a > b`` of two arrays is an array: in a file that imports a library of such objects it
+proves nothing. Where the end of a body can be reached, it returns None there.
 """
 
 from __future__ import annotations
@@ -23,6 +23,12 @@ _LITERALS = {
 }
 _CERTAIN = frozenset({"is", "is not", "in", "not in"})
 """Comparisons that are a ``bool`` whatever is compared."""
+_COMPARES_OTHERWISE = re.compile(
+    rb"^[ \t]*(?:from|import)[ \t]+(?:cupy|dask|jax|numba|numpy|pandas|peewee|polars|pyarrow|pyspark|scipy"
+    rb"|sklearn|sqlalchemy|sqlmodel|sympy|tensorflow|torch|xarray|z3)\b",
+    re.MULTILINE,
+)
+"""Imports of what has other comparisons (elsewhere 155 of 158 were a ``bool``)."""
 _INNER = frozenset(
     (
         *("function_definition", "class_definition", "lambda", "function_declaration", "function_expression"),
@@ -68,13 +74,14 @@ def returned(body: Node, decorators: Sequence[str]) -> Returned:
     """
     if any(name.endswith(".setter") for name in decorators):
         return Returned("None")
+    certain_alone = _COMPARES_OTHERWISE.search(_root(body).text or b"") is not None
     values: list[str | None] = []
     for node in own(body):
         if node.type == "yield":
             return Returned(yields=True)
         if node.type == "return_statement":
             value = next((child for child in node.named_children if child.type != "comment"), None)
-            values.append("None" if value is None else _value_type(value))
+            values.append("None" if value is None else _value_type(value, certain_alone))
     if values:
         falls_off = _falls_off(body) if None in values else not always_leaves(body)
         return _together({*values, "None"} if falls_off else {*values})
@@ -217,12 +224,13 @@ def _together(types: set[str | None]) -> Returned:
     return Returned(f"{others.pop()} | None" if is_one else None, "None" in types)
 
 
-def _value_type(value: Node) -> str | None:
+def _value_type(value: Node, certain_alone: bool) -> str | None:
+    """The type of a value; with ``certain_alone`` of no comparison that objects may define otherwise."""
     while value.type == "parenthesized_expression" and value.named_child_count == 1:
         value = value.named_children[0]
     if value.type == "comparison_operator":
         operators = {" ".join((child.text or b"").decode().split()) for child in _operators(value)}
-        return "bool" if operators <= _CERTAIN else None
+        return "bool" if operators <= _CERTAIN or not certain_alone else None
     if value.type == "not_operator":
         return "bool"
     if value.type == "none":
@@ -230,6 +238,12 @@ def _value_type(value: Node) -> str | None:
     if value.type == "identifier" and value.text == b"self":
         return "Self"
     return literal_type(value)
+
+
+def _root(node: Node) -> Node:
+    while node.parent is not None:
+        node = node.parent
+    return node
 
 
 def _operators(comparison: Node) -> list[Node]:

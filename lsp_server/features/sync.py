@@ -37,7 +37,7 @@ def did_open(ls: Server, params: types.DidOpenTextDocumentParams) -> None:
 
 
 def did_change(ls: Server, params: types.DidChangeTextDocumentParams) -> None:
-    """What is being computed for typing is for a text that is gone."""
+    """What is being computed is for a text that is gone."""
     key = from_lsp.document_key(params.text_document.uri)
     ls.session.text_changed(key)
     document = ls.documents.open_document(params.text_document.uri)

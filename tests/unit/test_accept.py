@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from engine import accept
 from engine.accept import (
     MIN_CONFIDENCE,
     NOTHING_TO_ADD,
@@ -242,3 +243,27 @@ def test_a_file_of_2000_lines_is_judged_in_time() -> None:
         judge(prefix, fill, suffix, python, confidence=1.0, automatic=True)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.2  # about 0.03 alone on a core: room for a busy machine
+
+
+@pytest.mark.parametrize(
+    ("prefix", "fill", "suffix", "reason"),
+    [
+        ("return ", "total", "total\n", accept.REPEATS_REST),
+        ("return to", "tal", "tal\n", accept.REPEATS_REST),
+        ("f(", "a, b", "a, b)\n", accept.REPEATS_REST),
+        ("print(", "area(5, 3))  # 15", "volume)\n", accept.COMMENTS_OUT),
+        ("x = f(", "first)\n# y", "second)\n", accept.COMMENTS_OUT),
+        ("# see ", "the # other", " one)\n", None),
+        ("f(", "ab", "ab)\n", None),
+        ("# see ", "the other", " one\n", None),
+        ("x = ", "first + ", "second  # y\n", None),
+        ("x = ", "'#' + ", "second\n", None),
+        ("x = ", "first  # y", "\n", None),
+    ],
+)
+def test_the_rest_of_the_line_is_neither_repeated_nor_made_a_comment(
+    prefix: str, fill: str, suffix: str, reason: str | None
+) -> None:
+    python = by_id("python")
+    assert accept.judge(prefix, fill, suffix, python, confidence=1.0, automatic=True) == reason
+    assert accept.judge(prefix, fill, suffix, python, confidence=1.0, automatic=False) is None

@@ -121,6 +121,19 @@ async def test_cancelling_the_task_frees_the_worker(scheduler: Scheduler):
     assert await scheduler.run(lambda _: "free", key="b", typing=False) == "free"
 
 
+async def test_what_was_asked_of_a_document_that_has_changed_is_cancelled(scheduler: Scheduler):
+    step, never = Step(), Step()
+    running = asyncio.create_task(scheduler.run(step, key="a", typing=False))
+    waiting = asyncio.create_task(scheduler.run(never, key="a", typing=False))
+    other = asyncio.create_task(scheduler.run(lambda _: "other", key="b", typing=False))
+    assert await asyncio.to_thread(step.begun.wait, TIMEOUT_S)
+    scheduler.outdate("a")
+    for task in (running, waiting):
+        with pytest.raises(Cancelled):
+            await task
+    assert await other == "other" and not never.begun.is_set()
+
+
 async def test_a_task_cancelled_while_waiting_never_runs(scheduler: Scheduler):
     step, never = Step(), Step()
     running = asyncio.create_task(scheduler.run(step, key="a", typing=False))

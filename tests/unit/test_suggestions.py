@@ -58,6 +58,7 @@ def typist() -> Iterator[Typist]:
         ("def f():\n|\n", "    return 1", ["def f():\n  |\n"], "  return 1"),  # on the way to it
         ("def f():\n|\n", "    return 1", ["def f():\n        |\n"], "return 1"),
         ("if a:\n    |\n", "if b:\n        c()", ["if a:\n  |\n"], "if b:\n      c()"),
+        ("def f():\n|\n", "foo(1)", ["def f():\n    |\n", "def f():\n    f|\n"], "oo(1)"),  # and typed along
         ("if a:\n    |\n", "if b:\n  c()", ["if a:\n  |\n"], None),  # lines that do not share the indentation
         ("x = |\n", "a\r\nb", ["x = a|\n"], "\r\nb"),
     ],
