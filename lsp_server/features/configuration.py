@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECTION = "unmask"
+_CAN_BE_ASKED = "workspace.configuration"
 _ANSWER_SECONDS = 5.0
 
 
@@ -69,12 +70,12 @@ def shutdown(ls: Server, _params: object) -> None:
 
 
 async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
-    """Take the settings a client pushes, and prefer those it gives when asked."""
+    """Ask for the settings anew; of a client that cannot be asked, take those for us among what it pushes."""
     pushed = params.settings
-    if isinstance(pushed, Mapping):
-        section = pushed.get(SECTION)
-        ls.session.configure(_read(ls, section), {})
-    await _pull(ls)
+    if ls.client_supports(_CAN_BE_ASKED):
+        await _pull(ls)
+    elif isinstance(pushed, Mapping) and SECTION in pushed:
+        ls.session.configure(_read(ls, pushed[SECTION]), {})
     _settle(ls)
 
 
@@ -109,7 +110,7 @@ def _settle(ls: Server) -> None:
 
 async def _pull(ls: Server) -> None:
     """Ask the client for its settings, for each folder too; one that does not answer has none."""
-    if not ls.client_supports("workspace.configuration"):
+    if not ls.client_supports(_CAN_BE_ASKED):
         return
     keys = list(ls.session.folders)
     items = [types.ConfigurationItem(section=SECTION)]

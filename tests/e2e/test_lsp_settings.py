@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Start
 from tests.e2e.rpc import COPIED, INLINE, Client, span
 
@@ -135,6 +137,32 @@ def test_configuration_can_be_pushed(client: Client):
     assert inserted(client, URI) == []
     client.notify("workspace/didChangeConfiguration", {"settings": {"unmask": {}}})
     assert inserted(client, URI) == ["o(1)"]
+
+
+@pytest.mark.parametrize("settings", [{}, {"python": {}}, {"unmask": {"enabled": True}}])
+def test_of_a_client_that_can_be_asked_nothing_pushed_is_taken(start: Start, settings: dict[str, Any]):
+    client = start("--model", "fake")
+    client.handlers["workspace/configuration"] = lambda params: [{"enabled": False} for _ in params["items"]]
+    client.initialize(PULLS, ready=False)
+    client.open(URI, COPIED)
+    assert client.call("workspace/executeCommand", {"command": "unmask.status"})["state"] == "off"
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+    states = [status["state"] for method, status in client.notifications if method == "unmask/status"]
+    assert "loading" not in states
+    assert "ready" not in states
+    asked = [method for method, _ in client.requests if method == "workspace/configuration"]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"python": {}}, None])
+def test_a_push_without_our_section_changes_nothing(client: Client, settings: dict[str, Any] | None):
+    client.initialize()
+    client.open(URI, COPIED)
+    client.notify("workspace/didChangeConfiguration", {"settings": {"unmask": {"enabled": False}}})
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert inserted(client, URI) == []
 
 
 def test_a_changed_unmask_toml_takes_effect_without_dropping_a_request(start: Start, tmp_path: Path):
