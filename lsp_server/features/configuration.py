@@ -79,9 +79,10 @@ async def did_change_configuration(ls: Server, params: types.DidChangeConfigurat
     _settle(ls)
 
 
-def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
-    """Take the folders as they are now."""
+async def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Take the folders as they are now, and ask for the settings of those that are new."""
     ls.session.set_folders(folder.uri for folder in ls.workspace.folders.values())
+    await _pull(ls)
     _settle(ls)
 
 

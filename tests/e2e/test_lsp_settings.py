@@ -218,6 +218,24 @@ def test_several_roots_have_their_own_settings(start: Start, tmp_path: Path):
     assert [inserted(client, uri) for uri in uris.values()] == [["o(1)"], ["o(1)"], []]
 
 
+def test_a_folder_that_is_added_later_is_asked_for_its_settings(start: Start, tmp_path: Path):
+    (tmp_path / "first").mkdir()
+    later = (tmp_path / "later").as_uri()
+    client = start("--model", "fake")
+    client.handlers["workspace/configuration"] = lambda params: [
+        {"enabled": False} if item.get("scopeUri") == later else None for item in params["items"]
+    ]
+    client.initialize(PULLS, folders=[tmp_path / "first"])
+    event = {"added": [{"uri": later, "name": "later"}], "removed": []}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
+    uris = [f"{later}/a.py", (tmp_path / "first" / "a.py").as_uri()]
+    for uri in uris:
+        client.open(uri, COPIED)
+    # The answer to our question is on its way before this one is: our client answers at once.
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    assert [inserted(client, uri) for uri in uris] == [[], ["o(1)"]]
+
+
 def test_completion_that_only_the_pulled_settings_ask_for_is_registered(start: Start):
     client = start("--model", "fake")
     client.handlers["workspace/configuration"] = lambda params: [
