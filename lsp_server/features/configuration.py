@@ -110,21 +110,36 @@ def _settle(ls: Server) -> None:
 
 
 async def _pull(ls: Server) -> None:
-    """Ask the client for its settings, for each folder too; one that does not answer has none."""
+    """Ask the client for its settings and wait for them a while; a late answer counts when it comes."""
     if not ls.client_supports(_CAN_BE_ASKED):
         return
+    ls.asked += 1
+    taken = asyncio.create_task(_take_answer(ls, ls.asked))
+    _, late = await asyncio.wait([taken], timeout=_ANSWER_SECONDS)
+    if late:
+        log.warning("the client has not given its settings yet")
+
+
+async def _take_answer(ls: Server, question: int) -> None:
+    """Ask for the settings, each folder's too; take them unless a later question was answered first."""
     keys = list(ls.session.folders)
     items = [types.ConfigurationItem(section=SECTION)]
     items += [types.ConfigurationItem(scope_uri=ls.session.folders[key].uri, section=SECTION) for key in keys]
-    request = ls.workspace_configuration_async(types.ConfigurationParams(items=items))
     try:
-        everywhere, *by_folder = await asyncio.wait_for(request, _ANSWER_SECONDS)
-    except (TimeoutError, JsonRpcException, ValueError) as error:
+        everywhere, *by_folder = await ls.workspace_configuration_async(
+            types.ConfigurationParams(items=items)
+        )
+    except (JsonRpcException, ValueError) as error:
         log.warning("the client did not give its settings: %s", error)
         return
+    if question < ls.answered:
+        return
+    ls.answered = question
     read = {key: _read(ls, said) for key, said in zip(keys, by_folder, strict=False)}
     if everywhere is not None or any(said is not None for said in by_folder):
         ls.session.configure(_read(ls, everywhere), read)
+        completion.announce(ls)
+        _settle(ls)
 
 
 def _read(ls: Server, section: Any) -> Options:

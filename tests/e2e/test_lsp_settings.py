@@ -236,6 +236,35 @@ def test_a_folder_that_is_added_later_is_asked_for_its_settings(start: Start, tm
     assert [inserted(client, uri) for uri in uris] == [[], ["o(1)"]]
 
 
+def test_settings_that_come_late_are_taken(start: Start):
+    client = start("--model", "fake")
+    client.unanswered.add("workspace/configuration")
+    client.initialize(PULLS)  # it is ready once it has given up waiting
+    client.open(URI, COPIED)
+    assert inserted(client, URI) == ["o(1)"]
+    ((_, ident),) = [held for held in client.held if held[0] == "workspace/configuration"]
+    client.send({"id": ident, "result": [{"enabled": False}]})
+    client.wait_for_state("off")
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+
+
+def test_an_old_answer_does_not_undo_a_newer_one(start: Start):
+    client = start("--model", "fake")
+    client.unanswered.add("workspace/configuration")
+    client.initialize(PULLS, ready=False)
+    client.notify("workspace/didChangeConfiguration", {"settings": None})
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    first, second = [ident for method, ident in client.held if method == "workspace/configuration"]
+    client.send({"id": second, "result": [{"enabled": False}]})
+    client.send({"id": first, "result": [{"enabled": True}]})
+    client.open(URI, COPIED)
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+    states = [status["state"] for method, status in client.notifications if method == "unmask/status"]
+    assert "loading" not in states
+
+
 def test_completion_that_only_the_pulled_settings_ask_for_is_registered(start: Start):
     client = start("--model", "fake")
     client.handlers["workspace/configuration"] = lambda params: [
