@@ -116,6 +116,14 @@ class Protocol(LanguageServerProtocol):
             made.position_encoding,
         )
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:
+        """Give up all that is running before pygls does: it goes through a list that each one leaves."""
+        for msg_id, future in list(self._request_futures.items()):
+            if msg_id != self.msg_id:
+                future.cancel()
+        yield from super().lsp_shutdown(*args)
+
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(  # type: ignore[override]  # pygls takes coroutines as well as generators
         self, params: types.ExecuteCommandParams

@@ -109,6 +109,18 @@ def test_exit_does_not_wait_for_a_running_fill(start: Start):
     assert time.perf_counter() - begun < 10
 
 
+def test_shutdown_while_the_client_owes_an_answer(client: Client):
+    client.unanswered.add("workspace/configuration")
+    client.initialize({**INLINE, "workspace": {"configuration": True}}, ready=False)
+    client.open(URI, COPIED)
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    assert [method for method, _ in client.held] == ["workspace/configuration"]
+    assert client.leave() == 0
+    client.close()
+    assert b"Traceback" not in client.stderr
+    assert b"ERROR" not in client.stderr
+
+
 def test_before_initialize_and_after_shutdown_requests_are_refused(client: Client):
     with pytest.raises(RpcError) as early:
         client.call("textDocument/inlineCompletion", inline(URI, 0, 0))
