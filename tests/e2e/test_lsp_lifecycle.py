@@ -215,6 +215,39 @@ def test_malformed_json_is_answered_with_a_parse_error(client: Client):
     assert [(answer["id"], answer["error"]["code"]) for answer in client.orphans] == [(None, -32700)]
 
 
+def test_objects_inside_a_message_are_no_messages(client: Client):
+    client.initialize()
+    client.open(URI, COPIED)
+    for inner in (
+        {"jsonrpc": "2.0"},
+        {"jsonrpc": "2.0", "id": 1, "method": "x"},
+        {"jsonrpc": "2.0", "id": 1},
+    ):
+        command = {"command": "unmask.status", "arguments": [inner]}
+        assert client.call("workspace/executeCommand", command)["state"] == "ready"
+    settings = {"unmask": {"enabled": False}, "other": {"jsonrpc": "2.0"}}
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert client.ghost(URI, 2, 2) == []
+
+
+def test_what_is_no_message_is_answered_where_it_has_an_id(client: Client):
+    client.initialize()
+    for body in (
+        b"[1, 2]",
+        b"null",
+        b'{"method": "shutdown"}',
+        b'{"id": 901, "result": null}',
+        b'{"id": 902, "method": "shutdown"}',
+        b'{"id": 903, "method": "shutdown", "jsonrpc": "1.0"}',
+        b'{"id": "904", "jsonrpc": "2.0"}',
+        b'{"id": 905, "method": {}, "jsonrpc": "2.0"}',
+    ):
+        client.send_bytes(frame(body))
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    answers = [(answer["id"], answer["error"]["code"]) for answer in client.orphans]
+    assert answers == [(902, -32600), (903, -32600), ("904", -32600), (905, -32600)]
+
+
 def test_a_workspace_with_its_own_engine_does_not_get_run(start: Start, tmp_path: Path):
     (tmp_path / "engine").mkdir()
     (tmp_path / "engine" / "__init__.py").write_text("raise SystemExit('hijacked')\n")
