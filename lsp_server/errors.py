@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pygls.exceptions import JsonRpcContentModified, JsonRpcException
+from pygls.exceptions import JsonRpcContentModified, JsonRpcException, JsonRpcInternalError
 
 from engine.errors import Cancelled, UnmaskError
 
@@ -14,6 +14,13 @@ class RequestFailed(JsonRpcException):
 
     CODE = -32803
     MESSAGE = "Request Failed"
+
+
+class AnswerUnreadable(JsonRpcInternalError):  # noqa: N818 - as ``RequestFailed``
+    """The client answered a request of ours with what the protocol does not have there."""
+
+    def __init__(self) -> None:
+        super().__init__("The client's answer does not fit.")
 
 
 def changed(name: str, offered_for: int | None, version: int | None) -> RequestFailed:
@@ -33,6 +40,11 @@ def from_engine(error: UnmaskError) -> JsonRpcException:
     if isinstance(error, Cancelled):  # not by the client's request, which ends the task
         return JsonRpcContentModified("Unmask: the document was changed or closed.")
     return RequestFailed(f"Unmask: {error}")
+
+
+def is_refusal(error: Exception) -> bool:
+    """Whether an error is an ordinary answer to a client, and no fault of ours."""
+    return isinstance(error, JsonRpcException) and not isinstance(error, JsonRpcInternalError)
 
 
 def without_refusals(record: logging.LogRecord) -> bool:

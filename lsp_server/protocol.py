@@ -9,13 +9,13 @@ the handlers do.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Callable, Generator
 from typing import Any
 
 from lsprotocol import types
 from pygls.exceptions import (
     JsonRpcException,
-    JsonRpcInternalError,
     JsonRpcInvalidParams,
     JsonRpcInvalidRequest,
     JsonRpcMethodNotFound,
@@ -25,6 +25,9 @@ from pygls.exceptions import (
 from pygls.protocol import LanguageServerProtocol, lsp_method
 
 from lsp_server.documents import Workspace
+from lsp_server.errors import AnswerUnreadable
+
+log = logging.getLogger(__name__)
 
 
 class Protocol(LanguageServerProtocol):
@@ -52,7 +55,22 @@ class Protocol(LanguageServerProtocol):
             self.refuse(None, JsonRpcParseError(f"Unmask cannot read the message: {error}"))
 
     def structure_message(self, data: dict[str, Any]) -> Any:
-        """A message of JSON as a message of the protocol; a request that does not fit is answered here."""
+        """An object of JSON as it is: pygls asks for those inside a message too, which are the user's."""
+        return data
+
+    def handle_message(self, message: Any) -> None:
+        """Route a message of JSON; what is none is refused, and after ``shutdown`` so are requests."""
+        if not isinstance(message, dict) or message.get("jsonrpc") != self.VERSION:
+            self._refuse_other(message)
+            return
+        structured = self._structured(message)
+        if self._shutdown and hasattr(structured, "method") and hasattr(structured, "id"):
+            self.refuse(structured.id, JsonRpcInvalidRequest("Unmask was shut down."))
+        else:
+            super().handle_message(structured)
+
+    def _structured(self, data: dict[str, Any]) -> Any:
+        """A message of JSON as one of the protocol; a request that does not fit is answered here."""
         try:
             return super().structure_message(data)
         except JsonRpcException:
@@ -60,21 +78,25 @@ class Protocol(LanguageServerProtocol):
                 self.refuse(data["id"], self._misfit(data["method"]))
             elif waiting := self._request_futures.pop(data.get("id", ""), None):
                 # Whoever waits for the answer is told that it cannot be read.
-                waiting.set_exception(JsonRpcInternalError("The client's answer does not fit."))
+                waiting.set_exception(AnswerUnreadable())
+            else:
+                self._refuse_other(data)
             raise
 
-    def _misfit(self, method: str) -> JsonRpcException:
+    def _refuse_other(self, data: Any) -> None:
+        """Answer what is no message of the protocol, where it has an id and is itself no answer."""
+        if isinstance(data, dict) and "id" in data and not _is_answer(data):
+            self.refuse(data["id"], JsonRpcInvalidRequest("This is no request of JSON-RPC 2.0."))
+        else:
+            log.warning("what the client sent is no message")
+
+    def _misfit(self, method: Any) -> JsonRpcException:
         """Why a request that could not be read is refused."""
+        if not isinstance(method, str):
+            return JsonRpcInvalidRequest("A method is named by a string.")
         if method in self.fm.features or method in self.fm.builtin_features:
             return JsonRpcInvalidParams(f"The parameters of {method} do not fit.")
         return JsonRpcMethodNotFound(f"There is no method {method}.")
-
-    def handle_message(self, message: Any) -> None:
-        """Route a message; after ``shutdown``, requests are refused."""
-        if self._shutdown and hasattr(message, "method") and hasattr(message, "id"):
-            self.refuse(message.id, JsonRpcInvalidRequest("Unmask was shut down."))
-        else:
-            super().handle_message(message)
 
     def _handle_request(self, msg_id: Any, method_name: str, params: Any) -> None:
         if (self._workspace is None) == (method_name == types.INITIALIZE):
@@ -116,6 +138,14 @@ class Protocol(LanguageServerProtocol):
             made.position_encoding,
         )
 
+    @lsp_method(types.SHUTDOWN)
+    def lsp_shutdown(self, *args: Any) -> Generator[Any, Any, None]:
+        """Give up all that is running before pygls does: it goes through a list that each one leaves."""
+        for msg_id, future in list(self._request_futures.items()):
+            if msg_id != self.msg_id:
+                future.cancel()
+        yield from super().lsp_shutdown(*args)
+
     @lsp_method(types.WORKSPACE_EXECUTE_COMMAND)
     async def lsp_workspace__execute_command(  # type: ignore[override]  # pygls takes coroutines as well as generators
         self, params: types.ExecuteCommandParams
@@ -145,3 +175,7 @@ class Protocol(LanguageServerProtocol):
         """Apply a change to an open document; one of a document that is not open is ignored."""
         if self.documents().open_document(params.text_document.uri) is not None:
             yield from super().lsp_text_document__did_change(params)
+
+
+def _is_answer(data: dict[str, Any]) -> bool:
+    return "method" not in data and ("result" in data or "error" in data)

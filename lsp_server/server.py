@@ -44,6 +44,8 @@ class Server(LanguageServer):
         announcer: what is told to the client without being asked.
         watcher: the settings files and the model.
         related_watcher: the files that open documents go by.
+        asked: how often the client was asked for its settings.
+        answered: which of these questions its settings are the answer to; 0 for none.
     """
 
     protocol: Protocol
@@ -58,6 +60,8 @@ class Server(LanguageServer):
         # One thread of pygls's pool reads the standard input; nothing else runs in it.
         super().__init__("unmask", _version(), protocol_cls=Protocol, max_workers=1)
         self.announcer = Announcer(self)
+        self.asked = 0
+        self.answered = 0
         self.session = Session(
             environ=os.environ if environ is None else environ,
             command_line=command_line or Options(),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECTION = "unmask"
+_CAN_BE_ASKED = "workspace.configuration"
 _ANSWER_SECONDS = 5.0
 
 
@@ -69,18 +70,19 @@ def shutdown(ls: Server, _params: object) -> None:
 
 
 async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
-    """Take the settings a client pushes, and prefer those it gives when asked."""
+    """Ask for the settings anew; of a client that cannot be asked, take those for us among what it pushes."""
     pushed = params.settings
-    if isinstance(pushed, Mapping):
-        section = pushed.get(SECTION)
-        ls.session.configure(_read(ls, section), {})
-    await _pull(ls)
+    if ls.client_supports(_CAN_BE_ASKED):
+        await _pull(ls)
+    elif isinstance(pushed, Mapping) and SECTION in pushed:
+        ls.session.configure(_read(ls, pushed[SECTION]), {})
     _settle(ls)
 
 
-def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
-    """Take the folders as they are now."""
+async def did_change_workspace_folders(ls: Server, _params: types.DidChangeWorkspaceFoldersParams) -> None:
+    """Take the folders as they are now, and ask for the settings of those that are new."""
     ls.session.set_folders(folder.uri for folder in ls.workspace.folders.values())
+    await _pull(ls)
     _settle(ls)
 
 
@@ -108,21 +110,36 @@ def _settle(ls: Server) -> None:
 
 
 async def _pull(ls: Server) -> None:
-    """Ask the client for its settings, for each folder too; one that does not answer has none."""
-    if not ls.client_supports("workspace.configuration"):
+    """Ask the client for its settings and wait for them a while; a late answer counts when it comes."""
+    if not ls.client_supports(_CAN_BE_ASKED):
         return
+    ls.asked += 1
+    taken = asyncio.create_task(_take_answer(ls, ls.asked))
+    _, late = await asyncio.wait([taken], timeout=_ANSWER_SECONDS)
+    if late:
+        log.warning("the client has not given its settings yet")
+
+
+async def _take_answer(ls: Server, question: int) -> None:
+    """Ask for the settings, each folder's too; take them unless a later question was answered first."""
     keys = list(ls.session.folders)
     items = [types.ConfigurationItem(section=SECTION)]
     items += [types.ConfigurationItem(scope_uri=ls.session.folders[key].uri, section=SECTION) for key in keys]
-    request = ls.workspace_configuration_async(types.ConfigurationParams(items=items))
     try:
-        everywhere, *by_folder = await asyncio.wait_for(request, _ANSWER_SECONDS)
-    except (TimeoutError, JsonRpcException, ValueError) as error:
+        everywhere, *by_folder = await ls.workspace_configuration_async(
+            types.ConfigurationParams(items=items)
+        )
+    except (JsonRpcException, ValueError) as error:
         log.warning("the client did not give its settings: %s", error)
         return
+    if question < ls.answered:
+        return
+    ls.answered = question
     read = {key: _read(ls, said) for key, said in zip(keys, by_folder, strict=False)}
     if everywhere is not None or any(said is not None for said in by_folder):
         ls.session.configure(_read(ls, everywhere), read)
+        completion.announce(ls)
+        _settle(ls)
 
 
 def _read(ls: Server, section: Any) -> Options:

@@ -1,7 +1,7 @@
 """A bare JSON-RPC client over a child process's standard streams: bytes out, messages in, no LSP library.
 
 A reader thread sorts what comes: answers to their requests, notifications to a list, requests of the server
-to handlers that answer them.
+to handlers that answer them, or to a list where their method is named in ``unanswered``.
 """
 
 from __future__ import annotations
@@ -46,6 +46,8 @@ class Client:
             cwd=cwd,
         )
         self.handlers: dict[str, Callable[[Any], Any]] = {}
+        self.unanswered: set[str] = set()
+        self.held: list[tuple[str, Any]] = []
         self.notifications: list[tuple[str, Any]] = []
         self.requests: list[tuple[str, Any]] = []
         self.orphans: list[dict[str, Any]] = []
@@ -194,6 +196,11 @@ class Client:
     def _receive(self, message: dict[str, Any]) -> None:
         if "method" in message and "id" in message:
             self.requests.append((message["method"], message["params"]))
+            if message["method"] in self.unanswered:
+                with self._changed:
+                    self.held.append((message["method"], message["id"]))
+                    self._changed.notify_all()
+                return
             handler = self.handlers.get(message["method"], lambda _: None)
             self.send({"id": message["id"], "result": handler(message["params"])})
         elif "method" in message:

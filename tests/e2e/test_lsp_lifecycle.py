@@ -109,6 +109,18 @@ def test_exit_does_not_wait_for_a_running_fill(start: Start):
     assert time.perf_counter() - begun < 10
 
 
+def test_shutdown_while_the_client_owes_an_answer(client: Client):
+    client.unanswered.add("workspace/configuration")
+    client.initialize({**INLINE, "workspace": {"configuration": True}}, ready=False)
+    client.open(URI, COPIED)
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    assert [method for method, _ in client.held] == ["workspace/configuration"]
+    assert client.leave() == 0
+    client.close()
+    assert b"Traceback" not in client.stderr
+    assert b"ERROR" not in client.stderr
+
+
 def test_before_initialize_and_after_shutdown_requests_are_refused(client: Client):
     with pytest.raises(RpcError) as early:
         client.call("textDocument/inlineCompletion", inline(URI, 0, 0))
@@ -201,6 +213,39 @@ def test_malformed_json_is_answered_with_a_parse_error(client: Client):
     client.send_bytes(frame(b"{"))
     client.call("workspace/executeCommand", {"command": "unmask.status"})
     assert [(answer["id"], answer["error"]["code"]) for answer in client.orphans] == [(None, -32700)]
+
+
+def test_objects_inside_a_message_are_no_messages(client: Client):
+    client.initialize()
+    client.open(URI, COPIED)
+    for inner in (
+        {"jsonrpc": "2.0"},
+        {"jsonrpc": "2.0", "id": 1, "method": "x"},
+        {"jsonrpc": "2.0", "id": 1},
+    ):
+        command = {"command": "unmask.status", "arguments": [inner]}
+        assert client.call("workspace/executeCommand", command)["state"] == "ready"
+    settings = {"unmask": {"enabled": False}, "other": {"jsonrpc": "2.0"}}
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert client.ghost(URI, 2, 2) == []
+
+
+def test_what_is_no_message_is_answered_where_it_has_an_id(client: Client):
+    client.initialize()
+    for body in (
+        b"[1, 2]",
+        b"null",
+        b'{"method": "shutdown"}',
+        b'{"id": 901, "result": null}',
+        b'{"id": 902, "method": "shutdown"}',
+        b'{"id": 903, "method": "shutdown", "jsonrpc": "1.0"}',
+        b'{"id": "904", "jsonrpc": "2.0"}',
+        b'{"id": 905, "method": {}, "jsonrpc": "2.0"}',
+    ):
+        client.send_bytes(frame(body))
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    answers = [(answer["id"], answer["error"]["code"]) for answer in client.orphans]
+    assert answers == [(902, -32600), (903, -32600), ("904", -32600), (905, -32600)]
 
 
 def test_a_workspace_with_its_own_engine_does_not_get_run(start: Start, tmp_path: Path):

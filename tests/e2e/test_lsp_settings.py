@@ -5,6 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.e2e.conftest import Start
 from tests.e2e.rpc import COPIED, INLINE, Client, span
 
@@ -137,6 +139,32 @@ def test_configuration_can_be_pushed(client: Client):
     assert inserted(client, URI) == ["o(1)"]
 
 
+@pytest.mark.parametrize("settings", [{}, {"python": {}}, {"unmask": {"enabled": True}}])
+def test_of_a_client_that_can_be_asked_nothing_pushed_is_taken(start: Start, settings: dict[str, Any]):
+    client = start("--model", "fake")
+    client.handlers["workspace/configuration"] = lambda params: [{"enabled": False} for _ in params["items"]]
+    client.initialize(PULLS, ready=False)
+    client.open(URI, COPIED)
+    assert client.call("workspace/executeCommand", {"command": "unmask.status"})["state"] == "off"
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+    states = [status["state"] for method, status in client.notifications if method == "unmask/status"]
+    assert "loading" not in states
+    assert "ready" not in states
+    asked = [method for method, _ in client.requests if method == "workspace/configuration"]
+    assert len(asked) == 2
+
+
+@pytest.mark.parametrize("settings", [{}, {"python": {}}, None])
+def test_a_push_without_our_section_changes_nothing(client: Client, settings: dict[str, Any] | None):
+    client.initialize()
+    client.open(URI, COPIED)
+    client.notify("workspace/didChangeConfiguration", {"settings": {"unmask": {"enabled": False}}})
+    client.notify("workspace/didChangeConfiguration", {"settings": settings})
+    assert inserted(client, URI) == []
+
+
 def test_a_changed_unmask_toml_takes_effect_without_dropping_a_request(start: Start, tmp_path: Path):
     file = tmp_path / "unmask.toml"
     file.write_text('model = "fake:answer=one"\n')
@@ -188,6 +216,53 @@ def test_several_roots_have_their_own_settings(start: Start, tmp_path: Path):
     removed = [{"uri": (tmp_path / "off").as_uri(), "name": "off"}]
     client.notify("workspace/didChangeWorkspaceFolders", {"event": {"added": added, "removed": removed}})
     assert [inserted(client, uri) for uri in uris.values()] == [["o(1)"], ["o(1)"], []]
+
+
+def test_a_folder_that_is_added_later_is_asked_for_its_settings(start: Start, tmp_path: Path):
+    (tmp_path / "first").mkdir()
+    later = (tmp_path / "later").as_uri()
+    client = start("--model", "fake")
+    client.handlers["workspace/configuration"] = lambda params: [
+        {"enabled": False} if item.get("scopeUri") == later else None for item in params["items"]
+    ]
+    client.initialize(PULLS, folders=[tmp_path / "first"])
+    event = {"added": [{"uri": later, "name": "later"}], "removed": []}
+    client.notify("workspace/didChangeWorkspaceFolders", {"event": event})
+    uris = [f"{later}/a.py", (tmp_path / "first" / "a.py").as_uri()]
+    for uri in uris:
+        client.open(uri, COPIED)
+    # The answer to our question is on its way before this one is: our client answers at once.
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    assert [inserted(client, uri) for uri in uris] == [[], ["o(1)"]]
+
+
+def test_settings_that_come_late_are_taken(start: Start):
+    client = start("--model", "fake")
+    client.unanswered.add("workspace/configuration")
+    client.initialize(PULLS)  # it is ready once it has given up waiting
+    client.open(URI, COPIED)
+    assert inserted(client, URI) == ["o(1)"]
+    ((_, ident),) = [held for held in client.held if held[0] == "workspace/configuration"]
+    client.send({"id": ident, "result": [{"enabled": False}]})
+    client.wait_for_state("off")
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+
+
+def test_an_old_answer_does_not_undo_a_newer_one(start: Start):
+    client = start("--model", "fake")
+    client.unanswered.add("workspace/configuration")
+    client.initialize(PULLS, ready=False)
+    client.notify("workspace/didChangeConfiguration", {"settings": None})
+    client.call("workspace/executeCommand", {"command": "unmask.status"})
+    first, second = [ident for method, ident in client.held if method == "workspace/configuration"]
+    client.send({"id": second, "result": [{"enabled": False}]})
+    client.send({"id": first, "result": [{"enabled": True}]})
+    client.open(URI, COPIED)
+    assert inserted(client, URI) == []
+    assert client.leave() == 0
+    states = [status["state"] for method, status in client.notifications if method == "unmask/status"]
+    assert "loading" not in states
 
 
 def test_completion_that_only_the_pulled_settings_ask_for_is_registered(start: Start):
