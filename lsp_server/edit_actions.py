@@ -117,14 +117,11 @@ async def edit_for(
         ls.window_show_message(types.ShowMessageParams(type=types.MessageType.Info, message=note))
     if target.kind == "follow":
         ls.session.settled.give(snapshot.key, snapshot.text, change.edits)
-    label = _label(target) if ls.client_supports(_ANNOTATIONS) else None
+    label = _label(target) if ls.client_supports(to_lsp.ANNOTATIONS) else None
     if makes_file:
         return to_lsp.new_file(_uri_beside(ls, document, target.to or ""), change.text, label=label)
     versioned = ls.client_supports("workspace.workspace_edit.document_changes")
     return to_lsp.workspace_edit(document, change.edits, versioned=versioned, label=label)
-
-
-_ANNOTATIONS = "workspace.workspace_edit.change_annotation_support"
 
 
 def _request(session: Session, document: Document, snapshot: Snapshot, target: EditTarget) -> EditRequest:

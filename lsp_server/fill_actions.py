@@ -83,7 +83,8 @@ async def edit_for(
         raise changed(snapshot.name, snapshot.version, document.version)
     edits = [edit for span, text in filled for edit in _edits(snapshot.text, span, text, target)]
     versioned = ls.client_supports("workspace.workspace_edit.document_changes")
-    return to_lsp.workspace_edit(document, edits, versioned=versioned)
+    label = "Unmask: fill" if ls.client_supports(to_lsp.ANNOTATIONS) else None
+    return to_lsp.workspace_edit(document, edits, versioned=versioned, label=label)
 
 
 def _edits(text: str, span: Span, new: str, target: Target) -> list[tuple[Span, str]]:

@@ -15,6 +15,7 @@ from pygls.lsp.server import LanguageServer
 
 from lsp_server import transport
 from lsp_server.documents import Document, Workspace
+from lsp_server.errors import is_refusal
 from lsp_server.features import (
     code_action,
     completion,
@@ -120,7 +121,8 @@ class Server(LanguageServer):
 
     def report_server_error(self, error: Exception, source: object) -> None:
         """Log what went wrong, answer it where nobody else does, and show the user nothing."""
-        log.error("%s: %s", getattr(source, "__name__", source), error)
+        level = logging.INFO if is_refusal(error) else logging.ERROR
+        log.log(level, "%s: %s", getattr(source, "__name__", source), error)
         self.protocol.refuse_unreadable(error)
 
     def close(self, timeout_s: float) -> bool:

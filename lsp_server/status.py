@@ -78,6 +78,8 @@ class WorkDone:
     def _created(self, *, accepted: bool) -> None:
         if accepted and not self._ended:
             self._begin()
+        elif self._token is not None:  # it was over before the client had answered
+            self._progress.tokens.pop(self._token, None)
 
     def _begin(self) -> None:
         assert self._token is not None

@@ -22,6 +22,9 @@ FILL_KIND = "refactor.rewrite.unmask.fill"
 EDIT = "unmask.edit"
 _REPAIR_KIND = types.CodeActionKind.QuickFix.value
 _ANNOTATION = "unmask"
+ANNOTATIONS = "workspace.workspace_edit.change_annotation_support"
+"""What a client declares that takes annotated changes."""
+
 
 Edit = tuple[Span, str]
 

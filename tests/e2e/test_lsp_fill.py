@@ -63,6 +63,40 @@ def test_two_holes_are_one_versioned_edit_that_leaves_every_other_byte_alone(sta
     assert applied(TWO_HOLES, change["edits"]) == TWO_HOLES.replace("<hole>", "f(1)")
 
 
+def test_a_fill_is_annotated_where_the_client_takes_that(start: Start):
+    client = start("--model", "fake:answer=f(1)")
+    edits = {"documentChanges": True, "changeAnnotationSupport": {}}
+    client.initialize({**RESOLVES, "workspace": {"workspaceEdit": edits}})
+    client.open(URI, TWO_HOLES)
+    edit = client.call("codeAction/resolve", actions(client, span(0, 0, 0, 0))[0])["edit"]
+    ((ident, annotation),) = edit["changeAnnotations"].items()
+    assert annotation == {"label": "Unmask: fill", "needsConfirmation": False}
+    assert [part["annotationId"] for part in edit["documentChanges"][0]["edits"]] == [ident] * 2
+
+
+@pytest.mark.parametrize("answer", [None, {}])
+def test_an_edit_that_is_answered_with_nothing_was_applied(client: Client, answer: Any):
+    client.handlers["workspace/applyEdit"] = lambda _: answer
+    client.initialize(COMMANDS_ONLY)
+    client.open(URI, "x = 1\n\n")
+    (action,) = actions(client, span(1, 0, 1, 0))
+    told = client.call(
+        "workspace/executeCommand", {"command": action["command"], "arguments": action["arguments"]}
+    )
+    assert told == {"applied": True}
+    assert [method for method, _ in client.requests] == ["workspace/applyEdit"]
+
+
+@pytest.mark.parametrize(("workspace", "n_offers"), [({}, 0), ({"applyEdit": True}, 1)])
+def test_nothing_is_offered_where_no_edit_can_reach_the_editor(
+    client: Client, workspace: dict[str, Any], n_offers: int
+):
+    literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["refactor"]}}}
+    client.initialize({"textDocument": {"codeAction": literals}, "workspace": workspace})
+    client.open(URI, "x = 1\n\n")
+    assert len(actions(client, span(1, 0, 1, 0))) == n_offers
+
+
 def test_only_the_holes_in_the_selection(start: Start):
     client = start("--model", "fake:answer=f(1)")
     client.initialize(RESOLVES)
