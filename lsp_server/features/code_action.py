@@ -25,10 +25,7 @@ def register(server: Server) -> None:
 
 
 async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.CodeAction | types.Command]:
-    """What could be done at the selection; nothing where the client has no way to get an edit."""
-    resolvable = _resolves(ls)
-    if not resolvable and not ls.client_supports("workspace.apply_edit"):
-        return []
+    """What could be done at the selection."""
     document = ls.documents.open_document(params.text_document.uri)
     if document is None:
         return []
@@ -51,6 +48,7 @@ async def code_action(ls: Server, params: types.CodeActionParams) -> list[types.
             *(to_lsp.fill_command(title, target) for title, target in fills),
             *(to_lsp.edit_command(title, target) for title, target in edits),
         ]
+    resolvable = _resolves(ls)
     diagnostics = params.context.diagnostics
     return [
         *(to_lsp.code_action(title, target, resolvable=resolvable) for title, target in fills),

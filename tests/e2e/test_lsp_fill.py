@@ -87,16 +87,6 @@ def test_an_edit_that_is_answered_with_nothing_was_applied(client: Client, answe
     assert [method for method, _ in client.requests] == ["workspace/applyEdit"]
 
 
-@pytest.mark.parametrize(("workspace", "n_offers"), [({}, 0), ({"applyEdit": True}, 1)])
-def test_nothing_is_offered_where_no_edit_can_reach_the_editor(
-    client: Client, workspace: dict[str, Any], n_offers: int
-):
-    literals = {"codeActionLiteralSupport": {"codeActionKind": {"valueSet": ["refactor"]}}}
-    client.initialize({"textDocument": {"codeAction": literals}, "workspace": workspace})
-    client.open(URI, "x = 1\n\n")
-    assert len(actions(client, span(1, 0, 1, 0))) == n_offers
-
-
 def test_only_the_holes_in_the_selection(start: Start):
     client = start("--model", "fake:answer=f(1)")
     client.initialize(RESOLVES)
