@@ -17,10 +17,15 @@ class RequestFailed(JsonRpcException):
 
 
 class AnswerUnreadable(JsonRpcInternalError):  # noqa: N818 - as ``RequestFailed``
-    """The client answered a request of ours with what the protocol does not have there."""
+    """The client answered a request of ours with what the protocol does not have there.
 
-    def __init__(self) -> None:
+    Attributes:
+        is_empty: whether it says nothing at all, not even that something failed.
+    """
+
+    def __init__(self, *, is_empty: bool) -> None:
         super().__init__("The client's answer does not fit.")
+        self.is_empty = is_empty
 
 
 def changed(name: str, offered_for: int | None, version: int | None) -> RequestFailed:

@@ -78,7 +78,8 @@ class Protocol(LanguageServerProtocol):
                 self.refuse(data["id"], self._misfit(data["method"]))
             elif waiting := self._request_futures.pop(data.get("id", ""), None):
                 # Whoever waits for the answer is told that it cannot be read.
-                waiting.set_exception(AnswerUnreadable())
+                is_empty = "error" not in data and data.get("result") in (None, {}, [])
+                waiting.set_exception(AnswerUnreadable(is_empty=is_empty))
             else:
                 self._refuse_other(data)
             raise

@@ -49,7 +49,9 @@ async def _apply(ls: Server, made: types.WorkspaceEdit, label: str) -> dict[str,
     """Have the editor apply an edit, as one step to be undone; an answer that says nothing is a yes."""
     try:
         answer = await ls.workspace_apply_edit_async(types.ApplyWorkspaceEditParams(edit=made, label=label))
-    except AnswerUnreadable:
+    except AnswerUnreadable as error:
+        if not error.is_empty:
+            raise
         return {"applied": True}
     if not answer.applied:
         raise RequestFailed(

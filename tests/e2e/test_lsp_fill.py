@@ -260,7 +260,7 @@ def test_an_answer_of_the_editor_that_cannot_be_read_is_an_error(start: Start):
     client = start("--model", "fake:answer=f(1)")
     client.initialize(COMMANDS_ONLY)
     client.open(URI, TWO_HOLES)
-    client.handlers["workspace/applyEdit"] = lambda _: None
+    client.handlers["workspace/applyEdit"] = lambda _: "applied"
     with pytest.raises(RpcError, match="does not fit"):
         client.call("workspace/executeCommand", actions(client, span(0, 0, 0, 0))[0])
 
