@@ -70,12 +70,11 @@ def shutdown(ls: Server, _params: object) -> None:
 
 
 async def did_change_configuration(ls: Server, params: types.DidChangeConfigurationParams) -> None:
-    """Ask for the settings anew; of a client that cannot be asked, take those for us among what it pushes."""
+    """Take the settings for us among what a client pushes, and prefer those it gives when asked."""
     pushed = params.settings
-    if ls.client_supports(_CAN_BE_ASKED):
-        await _pull(ls)
-    elif isinstance(pushed, Mapping) and SECTION in pushed:
+    if isinstance(pushed, Mapping) and SECTION in pushed:
         ls.session.configure(_read(ls, pushed[SECTION]), {})
+    await _pull(ls)
     _settle(ls)
 
 
