@@ -134,9 +134,11 @@ def _without_loop(prefix: str, fill: str) -> str:
             block = keys[start : start + size]
             if _trivial("".join(block)) or (size > 1 and "" in (block[0], block[-1])):
                 continue
+            if keys[start : start + size * n_repeats] != block * n_repeats:
+                continue
             rest = keys[start:]
-            round_and_round = (block * (len(rest) // size + 1))[: len(rest)]
-            if rest[:-1] == round_and_round[:-1] and round_and_round[-1].startswith(rest[-1]):
+            more = (block * (len(rest) // size + 1))[: len(rest)]
+            if rest[:-1] == more[:-1] and more[-1].startswith(rest[-1]):  # the last line may be unfinished
                 return "".join(lines[: max(start - len(above), 0) + size])
     return fill
 

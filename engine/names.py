@@ -67,9 +67,7 @@ _BROWSER_NAMES = (
     "removeEventListener reportError requestIdleCallback cancelIdleCallback scrollTo scrollX scrollY "
     "visualViewport WebAssembly "
 )
-_HOST_NAMES = (
-    "Bun Deno afterAll afterEach beforeAll beforeEach chai cy describe expect jest it test vi WeakRef "
-)
+_HOST_NAMES = "Bun Deno afterAll afterEach beforeAll beforeEach chai cy describe expect jest it test vi "
 _SCRIPT_OWN = frozenset(f"{_SCRIPT_NAMES}{_BROWSER_NAMES}{_HOST_NAMES}".split())
 _ELEMENT = re.compile(r"(?:HTML|SVG)\w*Element")
 

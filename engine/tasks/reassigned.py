@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from engine.edits import TextEdit
 from engine.languages import Language
 from engine.syntax import Syntax, parse
-from engine.tasks.scopes import Symbol, UnsureError, symbol_at
+from engine.tasks.scopes import UnsureError, symbol_at
 from engine.tasks.slots import walk
 from engine.types import Span
 
@@ -95,7 +95,7 @@ def _lets(syntax: Syntax) -> Iterator[tuple[TextEdit, list[Node], bool]]:
 def _is_assigned(syntax: Syntax, text: str, name: Node, *, elements: bool) -> bool:
     """Whether what a name is declared as is assigned anywhere else."""
     try:
-        symbol: Symbol = symbol_at(syntax, text, _span(syntax, name).start_char, in_file=True)
+        symbol = symbol_at(syntax, text, _span(syntax, name).start_char, in_file=True)
     except UnsureError:
         return False
     leaves = (syntax.path(occurrence.span.start_char)[-1] for occurrence in symbol.occurrences)

@@ -74,14 +74,13 @@ def returned(body: Node, decorators: Sequence[str]) -> Returned:
     """
     if any(name.endswith(".setter") for name in decorators):
         return Returned("None")
-    certain_alone = _COMPARES_OTHERWISE.search(_root(body).text or b"") is not None
     values: list[str | None] = []
     for node in own(body):
         if node.type == "yield":
             return Returned(yields=True)
         if node.type == "return_statement":
             value = next((child for child in node.named_children if child.type != "comment"), None)
-            values.append("None" if value is None else _value_type(value, certain_alone))
+            values.append("None" if value is None else _value_type(value))
     if values:
         falls_off = _falls_off(body) if None in values else not always_leaves(body)
         return _together({*values, "None"} if falls_off else {*values})
@@ -224,13 +223,12 @@ def _together(types: set[str | None]) -> Returned:
     return Returned(f"{others.pop()} | None" if is_one else None, "None" in types)
 
 
-def _value_type(value: Node, certain_alone: bool) -> str | None:
-    """The type of a value; with ``certain_alone`` of no comparison that objects may define otherwise."""
+def _value_type(value: Node) -> str | None:
     while value.type == "parenthesized_expression" and value.named_child_count == 1:
         value = value.named_children[0]
     if value.type == "comparison_operator":
         operators = {" ".join((child.text or b"").decode().split()) for child in _operators(value)}
-        return "bool" if operators <= _CERTAIN or not certain_alone else None
+        return "bool" if operators <= _CERTAIN or not _may_compare_otherwise(value) else None
     if value.type == "not_operator":
         return "bool"
     if value.type == "none":
@@ -240,10 +238,11 @@ def _value_type(value: Node, certain_alone: bool) -> str | None:
     return literal_type(value)
 
 
-def _root(node: Node) -> Node:
+def _may_compare_otherwise(node: Node) -> bool:
+    """Whether the file of a node imports objects whose comparisons are none of truth."""
     while node.parent is not None:
         node = node.parent
-    return node
+    return _COMPARES_OTHERWISE.search(node.text or b"") is not None
 
 
 def _operators(comparison: Node) -> list[Node]:

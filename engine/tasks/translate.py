@@ -112,7 +112,8 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
         text = assemble([part.text for part in parts], pair.target, without=unwanted)
     if not complaints and error_count(text, pair.target):
         complaints.append(f"the whole does not parse as {pair.target.title}")
-    text = text.replace("\n", newline_of(request.text))
+    if newline_of(request.text) == "\r\n":  # to most languages a bare carriage return ends no line
+        text = text.replace("\n", "\r\n")
     return Edited(text, None, reason=_reason(complaints), confidence=confidence)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from engine import languages
@@ -253,6 +253,7 @@ def test_nothing_outside_the_selection_changes(text: str, answer: str, to: str, 
 
 
 @given(text=TEXT, answer=TEXT, to=st.sampled_from(translate.TARGETS[1:]))
+@example(text=":\r", answer="é\n", to="go")
 def test_a_whole_translation_parses_or_says_so(text: str, answer: str, to: str) -> None:
     result = run(FakeDenoiser(answer), text, to)
     if result.status == "ok" and result.reason is None:
