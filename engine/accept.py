@@ -194,7 +194,7 @@ def _without_closers(prefix: str, fill: str, suffix: str, language: Language) ->
             continue
         if lowest is None:
             lowest = _score(prefix, fill, suffix, language)
-        kept = _rejoined(prefix, fill[: positions[-n_dropped]], suffix)
+        kept = _rejoined(fill[: positions[-n_dropped]], suffix)
         score = _score(prefix, kept, suffix, language)
         if score < lowest:
             best, lowest = kept, score
@@ -278,7 +278,7 @@ def _keeps_newlines(prefix: str, suffix: str) -> bool:
     return _at_line_start(prefix) or suffix[:1] not in ("", "\n", "\r")
 
 
-def _rejoined(prefix: str, kept: str, suffix: str) -> str:
+def _rejoined(kept: str, suffix: str) -> str:
     """A fill cut before a closer, without the white space that stood before the closer and comes again."""
     if suffix[:1] in ("\n", "\r"):
         return kept.rstrip()

@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -93,13 +93,13 @@ def _python(syntax: Syntax) -> Iterator[Import]:
     for node in _statements(syntax.root):
         if node.type == "import_statement":
             for name in node.children_by_field_name("name"):
-                yield Import(_text(syntax, name.child_by_field_name("name") or name))
+                yield Import(text_of(name.child_by_field_name("name") or name))
         elif node.type == "import_from_statement":
             module = node.child_by_field_name("module_name")
             names = node.children_by_field_name("name")
-            taken = tuple(_text(syntax, name.child_by_field_name("name") or name) for name in names)
+            taken = tuple(text_of(name.child_by_field_name("name") or name) for name in names)
             if module is not None:
-                yield Import(_text(syntax, module), taken)
+                yield Import(text_of(module), taken)
 
 
 def _statements(root: Node) -> Iterator[Node]:
@@ -117,9 +117,9 @@ def _scripts(syntax: Syntax) -> Iterator[Import]:
         if source is None:
             continue
         names = [leaf for leaf in _specifiers(node) if leaf is not None]
-        module = _text(syntax, source).strip("\"'`")
+        module = text_of(source).strip("\"'`")
         if module.startswith("."):
-            yield Import(module, tuple(_text(syntax, name) for name in names))
+            yield Import(module, tuple(text_of(name) for name in names))
 
 
 def _specifiers(statement: Node) -> Iterator[Node | None]:
@@ -157,7 +157,3 @@ def _joined(folder: PurePosixPath, relative: str) -> PurePosixPath | None:
         elif part != ".":
             parts.append(part)
     return PurePosixPath(*parts) if parts else None
-
-
-def _text(syntax: Syntax, node: Node) -> str:
-    return syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from engine.languages import Language
-from engine.syntax import has_error, parse
+from engine.syntax import has_error, parse, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -178,7 +178,7 @@ def unresolved(text: str, language: Language) -> frozenset[str]:
     read: set[str] = set()
     bound: set[str] = set()
     for node in _identifiers(syntax.root):
-        (bound if _is_bound(node) else read).add((node.text or b"").decode("utf-8", "replace"))
+        (bound if _is_bound(node) else read).add(text_of(node))
     return frozenset(name for name in read - bound - own if not _ELEMENT.fullmatch(name))
 
 
@@ -209,9 +209,7 @@ def carried(text: str, language: Language) -> frozenset[str]:
     if own is None or syntax is None or syntax.root.has_error or _TAKES_ALL.search(text):
         return words
     bound = {
-        (node.text or b"").decode("utf-8", "replace")
-        for node in _identifiers(syntax.root)
-        if node.type == "identifier" and _is_bound(node)
+        text_of(node) for node in _identifiers(syntax.root) if node.type == "identifier" and _is_bound(node)
     }
     return words - bound - own
 

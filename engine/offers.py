@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, get_args
 from engine import editing, languages
 from engine.languages import BlockStyle, Language
 from engine.placeholders import Placeholders
-from engine.syntax import Syntax, error_spans, parse
+from engine.syntax import Syntax, error_spans, parse, text_of
 from engine.tasks.comments import is_doc, is_docstring
 from engine.types import EditKind, Span, Strength
 
@@ -89,7 +89,7 @@ def _offers(
         return
     syntax = parse(text, language)
     if syntax is not None:
-        yield from _of_definitions(syntax, text, selection)
+        yield from _of_definitions(syntax, selection)
         if _is_name(syntax, selection):
             yield Offer("names", "name this better")
     selected = text[selection.start_char : selection.end_char]
@@ -108,7 +108,7 @@ def _is_broken(text: str, language: Language, selection: Span) -> bool:
     return any(span.start_char <= end and span.end_char >= start for span in error_spans(text, language))
 
 
-def _of_definitions(syntax: Syntax, text: str, selection: Span) -> Iterator[Offer]:
+def _of_definitions(syntax: Syntax, selection: Span) -> Iterator[Offer]:
     """What applies to the definitions in a selection, or to the innermost one around it."""
     found = _definitions(syntax, selection)
     if not found:
@@ -154,7 +154,7 @@ def _lacks_python_type(function: Node) -> bool:
         return True
     parameters = function.child_by_field_name("parameters")
     return any(
-        parameter.type in _UNTYPED and (parameter.text or b"").decode("utf-8", "replace") not in _OWN
+        parameter.type in _UNTYPED and text_of(parameter) not in _OWN
         for parameter in (parameters.named_children if parameters else ())
     )
 
@@ -177,7 +177,7 @@ def _has_doc(node: Node, body: Node, language: Language) -> bool:
     return (
         above is not None
         and "comment" in above.type
-        and (language.id != "go" or is_doc((above.text or b"").decode("utf-8", "replace"), language.id))
+        and (language.id != "go" or is_doc(text_of(above), language.id))
         and node.start_point.row - above.end_point.row <= 1
         and above.start_point.column == node.start_point.column
     )

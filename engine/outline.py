@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -71,14 +71,12 @@ def _entries(syntax: Syntax, holder: Node) -> Iterator[Entry]:
         if name is None:
             continue
         if body is not None and body.type in _HELD and not _is_function(node):
-            yield Entry(_text(syntax, name), _class(syntax, node, body))
+            yield Entry(text_of(name), _class(syntax, node, body))
         elif body is not None and _is_function(node):
-            yield Entry(_text(syntax, name), _header(syntax, node, body))
+            yield Entry(text_of(name), _header(syntax, node, body))
         elif "type" in node.type or "enum" in node.type:
-            whole = _text(syntax, node)
-            yield Entry(
-                _text(syntax, name), whole if len(whole) <= MAX_VALUE_CHARS else whole.partition("\n")[0]
-            )
+            whole = text_of(node)
+            yield Entry(text_of(name), whole if len(whole) <= MAX_VALUE_CHARS else whole.partition("\n")[0])
 
 
 def _unwrapped(node: Node) -> Node | None:
@@ -109,12 +107,12 @@ def _class(syntax: Syntax, node: Node, body: Node) -> str:
         if member is None or member.has_error or "comment" in member.type or member.type == "string":
             continue
         name, inner = member.child_by_field_name("name"), member.child_by_field_name("body")
-        if name is not None and _PRIVATE.match(_text(syntax, name)):
+        if name is not None and _PRIVATE.match(text_of(name)):
             continue
         if inner is not None and _is_function(member):
             text = _header(syntax, member, inner)
-        elif len(_text(syntax, member)) <= MAX_VALUE_CHARS and member.type not in _VALUES - {"assignment"}:
-            text = _text(syntax, member).partition("\n")[0]
+        elif len(text_of(member)) <= MAX_VALUE_CHARS and member.type not in _VALUES - {"assignment"}:
+            text = text_of(member).partition("\n")[0]
         else:
             continue
         n_chars += len(text)
@@ -151,9 +149,9 @@ def _values(syntax: Syntax, child: Node, node: Node) -> Iterator[Entry]:
         if name is None or name.child_count:
             continue
         if body is not None:
-            yield Entry(_text(syntax, name), _header(syntax, child, body).removesuffix("=>").rstrip())
-        elif len(_text(syntax, child)) <= MAX_VALUE_CHARS and "require(" not in _text(syntax, child):
-            yield Entry(_text(syntax, name), _text(syntax, child).partition("\n")[0])
+            yield Entry(text_of(name), _header(syntax, child, body).removesuffix("=>").rstrip())
+        elif len(text_of(child)) <= MAX_VALUE_CHARS and "require(" not in text_of(child):
+            yield Entry(text_of(name), text_of(child).partition("\n")[0])
 
 
 def _declared(node: Node | None) -> Node | None:
@@ -161,7 +159,3 @@ def _declared(node: Node | None) -> Node | None:
     while node is not None and node.child_by_field_name("declarator") is not None:
         node = node.child_by_field_name("declarator")
     return node
-
-
-def _text(syntax: Syntax, node: Node) -> str:
-    return syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")

@@ -7,9 +7,11 @@ overridden. Knows what surrounds a placeholder in its tree; of file names and of
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING
+
+from engine.decorators import decorators_of, last_name
+from engine.syntax import text_of, walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -63,7 +65,7 @@ class Placeholders:
     def _is_stub_file(self) -> bool:
         """Whether the text reads like a ``.pyi``: bare names with types, and functions with types alone."""
         n_functions, has_bare_name = 0, False
-        for node in _walk(self._root):
+        for node in walk(self._root):
             if node.type == "function_definition":
                 n_functions += 1
                 if not _is_stub(node):
@@ -93,13 +95,12 @@ def _is_abstract(function: Node) -> bool:
     """Whether a function of Python is one that others define: by a decorator, or by its class."""
     above = function.parent
     if above is not None and above.type == "decorated_definition":
-        decorators = [_text(child) for child in above.children if child.type == "decorator"]
-        if any(re.split(r"[@.\s]", said.partition("(")[0].rstrip())[-1] in _ABSTRACT for said in decorators):
+        if any(last_name(one) in _ABSTRACT for one in decorators_of(function)):
             return True
         above = above.parent
     owner = above.parent if above is not None else None
     bases = owner.child_by_field_name("superclasses") if owner is not None else None
-    return bases is not None and _STUB_CLASS.search(_text(bases)) is not None
+    return bases is not None and _STUB_CLASS.search(text_of(bases)) is not None
 
 
 def _is_declared(function: Node) -> bool:
@@ -112,7 +113,7 @@ def _is_declared(function: Node) -> bool:
     above = function.parent
     while above is not None:
         condition = above.child_by_field_name("condition") if above.type == "if_statement" else None
-        if condition is not None and _text(condition).endswith("TYPE_CHECKING"):
+        if condition is not None and text_of(condition).endswith("TYPE_CHECKING"):
             return True
         above = above.parent
     return False
@@ -123,31 +124,19 @@ def _is_stub(function: Node) -> bool:
     returns, body = function.child_by_field_name("return_type"), function.child_by_field_name("body")
     if returns is None or body is None:
         return False
-    return _text(body) == "..." and body.start_point.row == returns.end_point.row
+    return text_of(body) == "..." and body.start_point.row == returns.end_point.row
 
 
 def _is_undone(node: Node, function: Node) -> bool:
     """Whether what is thrown says that code is to come; a method that is not supported may be meant so."""
-    unsupported = _UNSUPPORTED.match(_text(node))
+    unsupported = _UNSUPPORTED.match(text_of(node))
     if unsupported is None:
         return True
     around = [node, *(node.parent.named_children if node.parent is not None else ())]
-    if any(_SAYS_SO.search(_text(one)) for one in around if one == node or "comment" in one.type):
+    if any(_SAYS_SO.search(text_of(one)) for one in around if one == node or "comment" in one.type):
         return True
     modifiers = next((child for child in function.named_children if child.type == "modifiers"), None)
-    is_meant = modifiers is not None and _MEANT.search(_text(modifiers)) is not None
+    is_meant = modifiers is not None and _MEANT.search(text_of(modifiers)) is not None
     above = function.parent.parent if function.parent is not None else None
     is_own = function.type == "method_declaration" and above is not None and "class" in above.type
     return is_own and not is_meant and not unsupported["message"].strip()
-
-
-def _walk(root: Node) -> Iterator[Node]:
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack += node.named_children
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode("utf-8", "replace")

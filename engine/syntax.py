@@ -118,6 +118,20 @@ def error_spans(text: str, language: Language) -> tuple[Span, ...]:
     )
 
 
+def walk(root: Node) -> Iterator[Node]:
+    """A node and everything in it, in reading order."""
+    stack = [root]
+    while stack:
+        node = stack.pop()
+        yield node
+        stack.extend(reversed(node.children))
+
+
+def text_of(node: Node | None) -> str:
+    """What a node says; nothing where there is none."""
+    return "" if node is None else (node.text or b"").decode("utf-8", "replace")
+
+
 class Trials:
     """What small edits would do to a parsed text. One thread at a time.
 

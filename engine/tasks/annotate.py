@@ -122,7 +122,7 @@ class _Annotating:
         known = slot.known
         if known == "Self" and isinstance(self.names, typenames.FileNames):
             known = "Self" if self.names.local("Self") else group.class_name
-        return None if known is None else self._resolved(known, slot, group)
+        return None if known is None else self._resolved(known, slot)
 
     def _asked(self, slot: Slot, group: Group) -> str | None:
         """The type that the model gives; None where it is none that can be used."""
@@ -138,12 +138,12 @@ class _Annotating:
             max_tokens=min(MAX_TYPE_TOKENS, self.tokens_left),
         )
         annotation = written.text.strip()
-        resolved = self._resolved(annotation, slot, group) if written.ended else None
+        resolved = self._resolved(annotation, slot) if written.ended else None
         if resolved is not None:
             self.log_confidence.append(math.log(max(written.confidence, 1e-9)))
         return resolved
 
-    def _resolved(self, annotation: str, slot: Slot, group: Group) -> str | None:
+    def _resolved(self, annotation: str, slot: Slot) -> str | None:
         at_byte = self.syntax.utf8.char_to_byte(slot.span.start_char)
         if isinstance(self.names, typescript.FileTypes):
             return typescript.resolve(annotation, self.names, self.syntax, at_byte)

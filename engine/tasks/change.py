@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from engine.edits import TextEdit, apply, smallest_edits
 from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of
 from engine.tasks.scope_rules import RULES
 from engine.types import Span
 
@@ -46,9 +46,7 @@ class Source:
 
     def of(self, node: Node | None) -> str:
         """The text of a node; empty for none."""
-        if node is None:
-            return ""
-        return self.syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+        return text_of(node)
 
     def name_at(self, start_char: int) -> Node | None:
         """The name that starts at an offset, or that the character there belongs to."""

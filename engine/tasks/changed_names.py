@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.edits import apply
-from engine.syntax import parse
+from engine.syntax import parse, walk
 from engine.tasks import members, type_uses
 from engine.tasks.change import Change, Source
 from engine.tasks.follow_up import FollowUp, Implied, Place, counted
 from engine.tasks.reserved import RESERVED
-from engine.tasks.scopes import Occurrence, Symbol, UnsureError, symbol_at
-from engine.tasks.slots import walk
+from engine.tasks.scopes import Occurrence, UnsureError, symbol_at
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -113,7 +112,7 @@ def _places(change: Change, renamed: _Renamed, leaf: Node) -> list[Place]:
     ]
     places += _listed(new, renamed) if symbol.top_level else []
     if places:
-        _check(change, symbol, renamed, places)
+        _check(change, renamed, places)
     return sorted(places, key=lambda place: place.span.start_char)
 
 
@@ -126,7 +125,7 @@ def _still(change: Change, occurrence: Occurrence, name: str) -> Span | None:
     return now if leaf is not None and change.new.span(leaf) == now and change.new.of(leaf) == name else None
 
 
-def _check(change: Change, symbol: Symbol, renamed: _Renamed, places: list[Place]) -> None:
+def _check(change: Change, renamed: _Renamed, places: list[Place]) -> None:
     """Refuse where the old name means something else by now, or the new one would be caught up in another.
 
     Raises:

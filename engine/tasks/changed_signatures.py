@@ -10,14 +10,15 @@ from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
+from engine.decorators import decorators_of, last_name
+from engine.syntax import walk
 from engine.tasks import members
 from engine.tasks.calls import UnfitError, places_of
 from engine.tasks.change import Change, Source
 from engine.tasks.follow_up import FollowUp, Implied, Place, counted, disjoint
-from engine.tasks.python_names import KEEPS_SIGNATURE, decorator_name
+from engine.tasks.python_names import KEEPS_SIGNATURE
 from engine.tasks.scopes import UnsureError, symbol_at
 from engine.tasks.signatures import CALLS, FUNCTIONS, Parameter, arguments_of, bound, parameters_of
-from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _changed(
     if old is None or now is None or now.type != function.type:
         return None
     new = parameters_of(change.new, now)
-    wrapped = _is_wrapped(change.new, now) or _is_wrapped(change.old, function)
+    wrapped = _is_wrapped(now) or _is_wrapped(function)
     if new is None or new == old or (wrapped and function.type != "class_definition"):
         return None
     n_own = _n_own(change.old, function)
@@ -92,7 +93,7 @@ def _n_own(source: Source, function: Node) -> int:
         return 0
     if not _is_method(function):
         return 0
-    return 0 if "staticmethod" in _decorators(source, function) else 1
+    return 0 if "staticmethod" in decorators_of(function) else 1
 
 
 def _is_method(function: Node) -> bool:
@@ -102,15 +103,9 @@ def _is_method(function: Node) -> bool:
     return above is not None and above.parent is not None and above.parent.type in members.CLASSES
 
 
-def _decorators(source: Source, function: Node) -> list[str]:
-    above = function.parent
-    nodes = above.children if above is not None and above.type == "decorated_definition" else ()
-    return [source.of(node).lstrip("@").strip() for node in nodes if node.type == "decorator"]
-
-
-def _is_wrapped(source: Source, function: Node) -> bool:
+def _is_wrapped(function: Node) -> bool:
     """Whether a decorator may make something else of a function."""
-    names = map(decorator_name, _decorators(source, function))
+    names = map(last_name, decorators_of(function))
     return any(name not in KEEPS_SIGNATURE for name in names)
 
 
@@ -132,7 +127,7 @@ def _calls(source: Source, function: Node) -> Iterator[Node]:
         elif held is not None:
             yield from _made(source, source.of(held))
     elif members.is_declaration(source, name):
-        on_class = {"staticmethod", "classmethod"} & set(_decorators(source, function))
+        on_class = {"staticmethod", "classmethod"} & set(decorators_of(function))
         for leaf in members.occurrences(source, owner, source.of(name)):
             if on_class or source.syntax.language.id != "python" or not members.is_named(source, leaf, owner):
                 yield from _called_by(leaf.parent)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.syntax import Syntax
+from engine.syntax import Syntax, text_of
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -58,16 +58,12 @@ def _bound(body: Node) -> Iterator[str]:
     while stack:
         node = stack.pop()
         if node.type in _DEFINITIONS:
-            yield _text(node.child_by_field_name("name"))
+            yield text_of(node.child_by_field_name("name"))
         elif node.type == "assignment":
             left, right = node.child_by_field_name("left"), node.child_by_field_name("right")
             if left is not None and left.type == "identifier" and right is not None:
-                yield _text(left)
+                yield text_of(left)
         elif node.type in ("block", "decorated_definition", "expression_statement") or node.type.endswith(
             ("_statement", "_clause")
         ):
             stack += node.named_children
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -99,7 +99,7 @@ def _gap(syntax: Syntax, text: str, language: Language, selection: Span) -> Gap 
             if gap is not None:
                 return gap
     if shape_at(text, at, language).empty_block:
-        return _behind_opener(text, language, at)
+        return _behind_opener(text, at)
     for node in reversed(path):
         gap = _branch(syntax, text, language, node)
         if gap is not None:
@@ -133,7 +133,7 @@ def _of_function(syntax: Syntax, text: str, language: Language, node: Node) -> G
     return Gap(Span(span.start_char + 1, span.end_char - 1), f"\n{indent}{step}", f"\n{indent}")
 
 
-def _behind_opener(text: str, language: Language, at: int) -> Gap | None:
+def _behind_opener(text: str, at: int) -> Gap | None:
     """The block that a line above an offset opens and nothing fills."""
     line_start = max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
     before = text[line_start:at]

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from engine.syntax import text_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -39,7 +41,7 @@ def path_of(leaf: Node) -> str | None:
     if above is None or above.type != "qualified_identifier" or above.child_by_field_name("name") != leaf:
         return None
     scope = above.child_by_field_name("scope")
-    return "" if scope is None else (scope.text or b"").decode("utf-8", "replace").partition("<")[0]
+    return text_of(scope).partition("<")[0]
 
 
 def is_reached(scope: Node, nodes: Sequence[Node], leaf: Node) -> bool:
@@ -47,7 +49,7 @@ def is_reached(scope: Node, nodes: Sequence[Node], leaf: Node) -> bool:
     if any(node.parent is not None and node.parent.type == "enumerator" for node in nodes):
         return True
     name = scope.child_by_field_name("name") if scope.type == "namespace_definition" else None
-    last = (name.text or b"").decode("utf-8", "replace").rpartition("::")[2] if name is not None else None
+    last = text_of(name).rpartition("::")[2] if name is not None else None
     return path_of(leaf) == last
 
 

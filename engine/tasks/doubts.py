@@ -10,9 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.syntax import Syntax
+from engine.syntax import Syntax, walk
 from engine.tasks import cpp_names, python_names, rust_names
-from engine.tasks.slots import walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from engine.edits import TextEdit, apply, smallest_edits
 from engine.languages import Language
 from engine.names import unresolved
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of
 from engine.text import newline_of
 from engine.types import Span
 
@@ -100,7 +100,7 @@ def _imported(syntax: Syntax) -> set[tuple[str, str]]:
         module = node.child_by_field_name("module_name") if node.type == "import_from_statement" else None
         if module is not None:
             names = node.children_by_field_name("name")
-            found |= {(_text(syntax, module), _text(syntax, name)) for name in names}
+            found |= {(text_of(module), text_of(name)) for name in names}
     return found
 
 
@@ -123,7 +123,7 @@ def _import_of(syntax: Syntax, module: str, before_byte: int) -> Node | None:
         if node.type != "import_from_statement" or node.has_error or node.end_byte > before_byte:
             continue
         source = node.child_by_field_name("module_name")
-        if source is not None and _text(syntax, source) == module and node.children_by_field_name("name"):
+        if source is not None and text_of(source) == module and node.children_by_field_name("name"):
             return node
     return None
 
@@ -131,7 +131,7 @@ def _import_of(syntax: Syntax, module: str, before_byte: int) -> Node | None:
 def _added(syntax: Syntax, statement: Node, names: list[str]) -> list[TextEdit]:
     """Names put among those of a statement, each before the first that is greater if they are sorted."""
     nodes = statement.children_by_field_name("name")
-    there = [_text(syntax, node) for node in nodes]
+    there = [text_of(node) for node in nodes]
     in_order = there == sorted(there)
     to_char = syntax.utf8.byte_to_char
     places: dict[int, str] = {}
@@ -166,7 +166,3 @@ def _new_lines(syntax: Syntax, text: str, lines: list[str], before_byte: int) ->
         return TextEdit(Span(at, at), f"{newline}{newline}{added}")
     at = to_char(top[0].start_byte) if top else len(text)
     return TextEdit(Span(at, at), f"{added}{newline}{newline}")
-
-
-def _text(syntax: Syntax, node: Node) -> str:
-    return syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")

@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from collections.abc import Set as AbstractSet
 from typing import TYPE_CHECKING
 
+from engine.syntax import walk
 from engine.tasks.change import Source
 from engine.tasks.receivers import is_object_of
-from engine.tasks.slots import walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -12,9 +12,8 @@ from collections.abc import Iterable
 from engine.headers import headers_of, repeated
 from engine.languages import Language
 from engine.names import introduced
-from engine.syntax import parse
+from engine.syntax import parse, text_of, walk
 from engine.tasks.scopes import bound_and_read, words_of
-from engine.tasks.slots import walk
 from engine.tasks.substance import Substance, changed_substance
 from engine.types import Strength
 
@@ -95,5 +94,5 @@ def _bound(text: str, language: Language) -> frozenset[str]:
 def _words_of_comments(text: str, language: Language) -> frozenset[str]:
     syntax = parse(text, language)
     comments = () if syntax is None else (node for node in walk(syntax.root) if "comment" in node.type)
-    said = " ".join((node.text or b"").decode("utf-8", "replace") for node in comments)
+    said = " ".join(text_of(node) for node in comments)
     return frozenset(words_of(said))

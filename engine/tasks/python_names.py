@@ -6,7 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.tasks.slots import walk
+from engine.decorators import decorators_of, last_name
+from engine.syntax import text_of, walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node
@@ -43,30 +44,19 @@ def texts_of_annotations(root: Node) -> Iterator[Node]:
 
 def says(string: Node, name: str) -> bool:
     """Whether a string holds a name as a word of its own."""
-    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", _text(string)) is not None
+    return re.search(rf"(?<![\w.]){re.escape(name)}(?!\w)", text_of(string)) is not None
 
 
 def is_interface(function: Node) -> bool:
     """Whether something may go by what the parameters of a function are called."""
-    if _text(function.child_by_field_name("name")).startswith("test_"):
+    if text_of(function.child_by_field_name("name")).startswith("test_"):
         return True
-    above = function.parent
-    nodes = above.children if above is not None and above.type == "decorated_definition" else ()
-    return any(
-        decorator_name(_text(node)) not in _READS_NO_NAMES for node in nodes if node.type == "decorator"
-    )
+    return any(last_name(one) not in _READS_NO_NAMES for one in decorators_of(function))
 
 
 def is_fixture(function: Node) -> bool:
     """Whether the parameters of other functions go by what a function is called."""
-    above = function.parent
-    nodes = above.children if above is not None and above.type == "decorated_definition" else ()
-    return any(decorator_name(_text(node)) == "fixture" for node in nodes if node.type == "decorator")
-
-
-def decorator_name(decorator: str) -> str:
-    """The end of what a decorator is called."""
-    return decorator.lstrip("@").partition("(")[0].rpartition(".")[2].strip()
+    return any(last_name(one) == "fixture" for one in decorators_of(function))
 
 
 def bound_from(owner: Node, leaf: Node) -> int | None:
@@ -89,11 +79,7 @@ def _is_literal(node: Node) -> bool:
     """Whether a type stands among the values of ``Literal``."""
     above = node.parent
     while above is not None and above.type in ("type", "type_parameter", "generic_type"):
-        if above.type == "generic_type" and _text(above.named_children[0]).endswith("Literal"):
+        if above.type == "generic_type" and text_of(above.named_children[0]).endswith("Literal"):
             return True
         above = above.parent
     return False
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 
 from engine.edits import TextEdit
 from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of, walk
 from engine.tasks.scopes import UnsureError, symbol_at
-from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -85,7 +84,7 @@ def _lets(syntax: Syntax) -> Iterator[tuple[TextEdit, list[Node], bool]]:
             continue
         if any(child.type == "mutable_specifier" for child in node.children):
             continue
-        owns = (value.text or b"").decode("utf-8", "replace").startswith(_OWNED)
+        owns = text_of(value).startswith(_OWNED)
         for leaf in walk(pattern):
             if leaf.type == "identifier" and leaf.parent is not None and leaf.parent.type != "mut_pattern":
                 start_char = _span(syntax, leaf).start_char

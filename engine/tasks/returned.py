@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.decorators import last_name
+from engine.syntax import text_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -85,7 +88,7 @@ def returned(body: Node, decorators: Sequence[str]) -> Returned:
         falls_off = _falls_off(body) if None in values else not always_leaves(body)
         return _together({*values, "None"} if falls_off else {*values})
     statements = [child for child in body.named_children if not _is_stub(child)]
-    abstract = any(name.rpartition(".")[2] in _ABSTRACT for name in decorators)
+    abstract = any(last_name(one) in _ABSTRACT for one in decorators)
     raises = any(child.type == "raise_statement" for child in body.named_children)
     return Returned(None if abstract or not statements or raises else "None")
 
@@ -175,7 +178,7 @@ def _match_leaves(statement: Node) -> bool:
 
 def _takes_all(arm: Node) -> bool:
     patterns = [child for child in arm.named_children if child.type == "case_pattern"]
-    return len(patterns) == 1 and (patterns[0].text or b"").decode().isidentifier()
+    return len(patterns) == 1 and text_of(patterns[0]).isidentifier()
 
 
 def _loop_leaves(statement: Node) -> bool:
@@ -227,7 +230,7 @@ def _value_type(value: Node) -> str | None:
     while value.type == "parenthesized_expression" and value.named_child_count == 1:
         value = value.named_children[0]
     if value.type == "comparison_operator":
-        operators = {" ".join((child.text or b"").decode().split()) for child in _operators(value)}
+        operators = {" ".join(text_of(child).split()) for child in _operators(value)}
         return "bool" if operators <= _CERTAIN or not _may_compare_otherwise(value) else None
     if value.type == "not_operator":
         return "bool"

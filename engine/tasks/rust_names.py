@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Literal
 
+from engine.syntax import text_of
+
 if TYPE_CHECKING:
     from tree_sitter import Node
 
@@ -77,7 +79,7 @@ def is_open(module: Node) -> bool:
     """Whether a module takes all names of another one."""
     body = module.child_by_field_name("body") or module
     uses = (child for child in body.named_children if child.type == "use_declaration")
-    return any(_text(use).rstrip("; ").endswith("*") for use in uses)
+    return any(text_of(use).rstrip("; ").endswith("*") for use in uses)
 
 
 def is_told(name: str, text: str) -> bool:
@@ -95,7 +97,7 @@ def _path_of(leaf: Node) -> list[str]:
     while node is not None and node.type in _USES:
         path = node.child_by_field_name("path")
         if path is not None and path != child:
-            parts = [*_text(path).split("::"), *parts]
+            parts = [*text_of(path).split("::"), *parts]
         child, node = node, node.parent
     return parts
 
@@ -105,7 +107,7 @@ def _path_in_tokens(leaf: Node) -> list[str]:
     node = leaf.prev_sibling
     while node is not None and node.type == "::":
         part = node.prev_sibling
-        parts.insert(0, _text(part))
+        parts.insert(0, text_of(part))
         node = part.prev_sibling if part is not None else None
     return parts
 
@@ -120,13 +122,13 @@ def _module_around(node: Node) -> Node:
 def _module_in(module: Node, name: str) -> Node | None:
     body = module.child_by_field_name("body") or module
     for child in body.named_children:
-        if child.type == "mod_item" and _text(child.child_by_field_name("name")) == name:
+        if child.type == "mod_item" and text_of(child.child_by_field_name("name")) == name:
             return child
     return None
 
 
 def _among_tokens(leaf: Node, tree: Node) -> Place:
-    before, behind = _text(leaf.prev_sibling), _text(leaf.next_sibling)
+    before, behind = text_of(leaf.prev_sibling), text_of(leaf.next_sibling)
     if before in (".", "'") or behind == "!" or _is_in_attribute(tree):
         return "other"
     if before != "#" and any(name in _QUOTES for name, _ in _macros(leaf)):
@@ -140,21 +142,21 @@ def _among_tokens(leaf: Node, tree: Node) -> Place:
 
 def _is_named_or_bound(leaf: Node) -> bool:
     """Whether a name may be that of an argument or a field, or bound, by the tokens beside it."""
-    before, behind = _text(leaf.prev_sibling), _text(leaf.next_sibling)
+    before, behind = text_of(leaf.prev_sibling), text_of(leaf.next_sibling)
     if behind in _NAMES_BEHIND or before in _BINDS_BEFORE:
         return True
     further = leaf.prev_sibling.prev_sibling if leaf.prev_sibling is not None else None
     if before == "mut":
-        return _text(further) != "&"
-    return before in ("?", "%") and _text(further) in ("(", ",", ";", "{")
+        return text_of(further) != "&"
+    return before in ("?", "%") and text_of(further) in ("(", ",", ";", "{")
 
 
 def _is_short(leaf: Node, tree: Node) -> bool:
     """Whether a name may be that of a field and its value at once: ``Point { x }``."""
-    if _text(tree.children[0]) != "{" or tree.prev_sibling is None:
+    if text_of(tree.children[0]) != "{" or tree.prev_sibling is None:
         return False
-    name = _text(tree.prev_sibling)
-    beside = _text(leaf.prev_sibling) in ("{", ",") and _text(leaf.next_sibling) in ("}", ",")
+    name = text_of(tree.prev_sibling)
+    beside = text_of(leaf.prev_sibling) in ("{", ",") and text_of(leaf.next_sibling) in ("}", ",")
     return beside and (name == ">" or name[:1].isupper())
 
 
@@ -163,8 +165,8 @@ def _is_in_pattern(leaf: Node) -> bool:
     child: Node = leaf
     while child.type == "token_tree" or child == leaf:
         bars = sum(1 for node in _before(child) if node.type == "|")
-        is_group = child != leaf and _text(child.children[0]) != "["
-        if bars % 2 or (is_group and _text(child.next_sibling) in _ENDS_PATTERN):
+        is_group = child != leaf and text_of(child.children[0]) != "["
+        if bars % 2 or (is_group and text_of(child.next_sibling) in _ENDS_PATTERN):
             return True
         if child.parent is None:
             break
@@ -174,7 +176,7 @@ def _is_in_pattern(leaf: Node) -> bool:
 
 def _is_second(argument: Node) -> bool:
     """Whether a token of ``matches!`` stands in the pattern, and not in its guard."""
-    texts = [_text(node) for node in _before(argument)]
+    texts = [text_of(node) for node in _before(argument)]
     return "," in texts and "if" not in texts
 
 
@@ -184,7 +186,7 @@ def _macros(leaf: Node) -> Iterator[tuple[str, Node]]:
     while tree is not None and tree.type == "token_tree":
         mark = tree.prev_sibling
         if mark is not None and mark.type == "!":
-            yield _text(mark.prev_sibling).rpartition("::")[2], child
+            yield text_of(mark.prev_sibling).rpartition("::")[2], child
         child, tree = tree, tree.parent
 
 
@@ -201,7 +203,3 @@ def _before(node: Node) -> Iterator[Node]:
         if token.start_byte >= node.start_byte:
             return
         yield token
-
-
-def _text(node: Node | None) -> str:
-    return "" if node is None else (node.text or b"").decode("utf-8", "replace")

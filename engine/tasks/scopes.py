@@ -11,11 +11,10 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.syntax import Syntax
+from engine.syntax import Syntax, text_of, walk
 from engine.tasks import cpp_names, python_names, rust_names
 from engine.tasks.doubts import Bound, Places, doubt
 from engine.tasks.scope_rules import RULES, Rules
-from engine.tasks.slots import walk
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -114,16 +113,16 @@ class _Resolver:
             if node.type not in self._rules.names:
                 continue
             if self._binding(node) is not None:
-                bound.add(self._name(node))
+                bound.add(text_of(node))
             elif self._is_reference(node):
-                read.add(self._name(node))
+                read.add(text_of(node))
         return frozenset(bound), frozenset(read)
 
     def symbol(self, leaf: Node) -> Symbol:
         rules = self._rules
-        name = self._name(leaf)
+        name = text_of(leaf)
         leaves = [
-            node for node in walk(self._syntax.root) if node.type in rules.names and self._name(node) == name
+            node for node in walk(self._syntax.root) if node.type in rules.names and text_of(node) == name
         ]
         self._check_whole(name)
         bound: Bound = {}
@@ -183,7 +182,7 @@ class _Resolver:
     def _binding(self, leaf: Node) -> tuple[Node, str] | None:
         """The scope that an occurrence binds its name in, and as what; None where it binds nothing."""
         child, node = leaf, leaf.parent
-        is_constant = self._rules.constants and self._name(leaf)[:1].isupper()
+        is_constant = self._rules.constants and text_of(leaf)[:1].isupper()
         while node is not None:
             for rule in self._rules.bindings.get(node.type, ()):
                 binds = rule.field is None or any(
@@ -246,7 +245,7 @@ class _Resolver:
         """The scope, among those that bind the name, that it means at a place; None for none of them."""
         if not bound:
             return None
-        name = self._name(next(iter(bound.values()))[0][0])
+        name = text_of(next(iter(bound.values()))[0][0])
         child, node = place, place.parent
         inner = True
         while node is not None:
@@ -273,7 +272,7 @@ class _Resolver:
         while nodes:
             node = nodes.pop()
             if node.type == kind:
-                found.add(self._name(node))
+                found.add(text_of(node))
             elif node.type == "template_declaration" or node.type.startswith("preproc_"):
                 nodes += node.named_children
             for field in ("name", "declarator"):
@@ -314,7 +313,7 @@ class _Resolver:
             raise UnsureError(f"{said[0].strip()} may look {name} up by its text")
 
     def _check_place(self, node: Node) -> None:
-        name, above = self._name(node), node.parent
+        name, above = text_of(node), node.parent
         while above is not None:
             further = above.parent
             reason = self._rules.unsure.get(above.type) or (
@@ -340,7 +339,7 @@ class _Resolver:
 
     def _says(self, node: Node, name: str) -> bool:
         """Whether a name stands anywhere in a node."""
-        return any(leaf.type in self._rules.names and self._name(leaf) == name for leaf in walk(node))
+        return any(leaf.type in self._rules.names and text_of(leaf) == name for leaf in walk(node))
 
     def _check_symbol(self, name: str, kind: str, scope: Node, bindings: list[tuple[Node, str]]) -> None:
         kinds = {binding_kind for _, binding_kind in bindings}
@@ -413,7 +412,7 @@ class _Resolver:
             first = min((node for node, _ in inner), key=lambda node: node.start_byte)
             ends = self._statement_end(first)
             for node in walk(scope):
-                if node.start_byte >= ends or node.type not in self._rules.names or self._name(node) != name:
+                if node.start_byte >= ends or node.type not in self._rules.names or text_of(node) != name:
                     continue
                 is_bound = any(node == other for other, _ in inner)
                 if not is_bound and self._is_reference(node) and self._meant(node, bound) == key:
@@ -440,12 +439,9 @@ class _Resolver:
         to_char = self._syntax.utf8.byte_to_char
         return Span(to_char(node.start_byte), to_char(node.end_byte))
 
-    def _name(self, node: Node) -> str:
-        return self._syntax.utf8.data[node.start_byte : node.end_byte].decode("utf-8", "replace")
-
     def _name_of_field(self, node: Node, field: str) -> str:
         named = node.child_by_field_name(field)
-        return "" if named is None else self._name(named)
+        return "" if named is None else text_of(named)
 
 
 def words_of(text: str) -> set[str]:

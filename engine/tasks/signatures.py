@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from engine.decorators import decorators_of
 from engine.tasks.change import Source
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ How = Literal["plain", "named", "rest", "rest_named"]
 _PYTHON_DEFAULT = frozenset({"default_parameter", "typed_default_parameter"})
 _REST = frozenset({"list_splat_pattern", "rest_pattern", "variadic_parameter_declaration"})
 _NO_PARAMETERS = frozenset({"comment", "self_parameter", "positional_separator"})
-_DATACLASS = re.compile(r"@\s*(?:dataclasses\.)?dataclass\b(?P<options>.*)", re.DOTALL)
+_DATACLASS = re.compile(r"(?:dataclasses\.)?dataclass\b(?P<options>.*)", re.DOTALL)
 _NO_FIELD = re.compile(r"(?:typing\.)?ClassVar\b|(?:dataclasses\.)?KW_ONLY\b")
 _SPLATS = frozenset({"list_splat", "dictionary_splat", "spread_element", "variadic_argument"})
 
@@ -97,9 +98,8 @@ def parameters_of(source: Source, function: Node) -> tuple[Parameter, ...] | Non
 
 def _fields(source: Source, node: Node) -> tuple[Parameter, ...] | None:
     """The fields of a dataclass that stands alone; None for any other class."""
-    decorated, body = node.parent, node.child_by_field_name("body")
-    decorators = [] if decorated is None or decorated.type != "decorated_definition" else decorated.children
-    found = [match for one in decorators if (match := _DATACLASS.match(source.of(one))) is not None]
+    body = node.child_by_field_name("body")
+    found = [match for one in decorators_of(node) if (match := _DATACLASS.match(one)) is not None]
     if len(found) != 1 or body is None or node.child_by_field_name("superclasses") is not None:
         return None
     how: How = "named" if "kw_only" in found[0]["options"] else "plain"

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from engine.decorators import decorators_of
 from engine.languages import Language
-from engine.syntax import Syntax
+from engine.syntax import Syntax, text_of, walk
 from engine.tasks.returned import Returned, literal_type, own, returned
 from engine.types import Span
 
@@ -92,11 +93,6 @@ class _Source:
     def span(self, node: Node) -> Span:
         return Span(self._to_char(node.start_byte), self._to_char(node.end_byte))
 
-    def of(self, node: Node | None) -> str:
-        return (
-            "" if node is None else self.text[self._to_char(node.start_byte) : self._to_char(node.end_byte)]
-        )
-
     def slot(self, kind: SlotKind, name: Node, value: Node | None, known: str | None) -> Slot:
         """The slot behind a name, in front of its value if there is one."""
         end_char = self.span(name).end_char
@@ -106,16 +102,7 @@ class _Source:
             if self.text[end_char:start_char].strip(" \t") == "=":
                 span, after = Span(end_char, start_char), " = "
         nullable = value is not None and value.type == "none"
-        return Slot(kind, self.of(name), span, ":", after, self.of(value) or None, known, nullable)
-
-
-def walk(root: Node) -> Iterator[Node]:
-    """A node and everything in it, in order."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        yield node
-        stack.extend(reversed(node.children))
+        return Slot(kind, text_of(name), span, ":", after, text_of(value) or None, known, nullable)
 
 
 def returns_value(body: Node) -> bool:
@@ -170,8 +157,8 @@ def _python_function(source: _Source, node: Node) -> Group:
         node.child_by_field_name(field) for field in ("name", "parameters", "body")
     )
     assert name_node is not None and parameters is not None
-    name, owner = source.of(name_node), _class_of(node)
-    decorators = _decorators(source, node)
+    name, owner = text_of(name_node), _class_of(node)
+    decorators = decorators_of(node)
     slots = list(
         _python_parameters(source, parameters, name, owner is not None and "staticmethod" not in decorators)
     )
@@ -192,7 +179,7 @@ def _python_function(source: _Source, node: Node) -> Group:
         )
     colon = next((child for child in reversed(node.children) if child.type == ":"), None)
     header_end = source.span(colon).end_char if colon is not None else end_char
-    class_name = source.of(owner.child_by_field_name("name")) if owner is not None else None
+    class_name = text_of(owner.child_by_field_name("name")) if owner is not None else None
     return Group(name, source.span(node), header_end, class_name, tuple(slots))
 
 
@@ -204,7 +191,7 @@ def _python_parameters(source: _Source, parameters: Node, function: str, bound: 
         skipped = first and bound
         first = False
         if child.type == "identifier":
-            if skipped or source.of(child) in ("self", "cls"):
+            if skipped or text_of(child) in ("self", "cls"):
                 continue
             known = "object" if bound and function in _COMPARISONS else None
             yield source.slot("parameter", child, None, known)
@@ -218,9 +205,9 @@ def _python_parameters(source: _Source, parameters: Node, function: str, bound: 
 
 def _python_attributes(source: _Source, node: Node) -> Iterator[Group]:
     body, bases = node.child_by_field_name("body"), node.child_by_field_name("superclasses")
-    owner = source.of(node.child_by_field_name("name"))
-    named = [source.of(base) for base in bases.named_children] if bases is not None else []
-    if body is None or _decorators(source, node) or any(base.endswith(_OPEN_CLASSES) for base in named):
+    owner = text_of(node.child_by_field_name("name"))
+    named = [text_of(base) for base in bases.named_children] if bases is not None else []
+    if body is None or decorators_of(node) or any(base.endswith(_OPEN_CLASSES) for base in named):
         return
     for statement in body.named_children:
         target = (
@@ -233,7 +220,7 @@ def _python_attributes(source: _Source, node: Node) -> Iterator[Group]:
         left, right = target.child_by_field_name("left"), target.child_by_field_name("right")
         if left is None or right is None or left.type != "identifier" or right.type == "assignment":
             continue
-        name = source.of(left)
+        name = text_of(left)
         if name.startswith("__") or target.has_error or right.type in ("lambda", "identifier", "attribute"):
             continue
         slot = source.slot("attribute", left, right, literal_type(right))
@@ -248,13 +235,6 @@ def _class_of(node: Node) -> Node | None:
     if above is None or above.type != "block":
         return None
     return above.parent if above.parent is not None and above.parent.type == "class_definition" else None
-
-
-def _decorators(source: _Source, node: Node) -> list[str]:
-    above = node.parent
-    if above is None or above.type != "decorated_definition":
-        return []
-    return [source.of(child).lstrip("@ ") for child in above.children if child.type == "decorator"]
 
 
 # --- TypeScript ---------------------------------------------------------------------------------------
@@ -311,7 +291,7 @@ def _typescript_function(source: _Source, node: Node) -> Group | None:
     name_node = node.child_by_field_name("name")
     if name_node is None and node.parent is not None:
         name_node = node.parent.child_by_field_name("name")
-    name = source.of(name_node)
+    name = text_of(name_node)
     slots = []
     for child in parameters.named_children:
         pattern = child.child_by_field_name("pattern")

@@ -14,7 +14,7 @@ from tree_sitter import Node
 
 from engine.edits import common_head, common_tail
 from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, text_of
 from engine.tasks.scopes import bound_and_read
 
 CONSTANTS = frozenset(
@@ -77,7 +77,7 @@ def _substance(syntax: Syntax, text: str, start_char: int, end_char: int) -> Sub
         node = stack.pop()
         if node.end_byte < start or node.start_byte > end or "comment" in node.type or _documents(node):
             continue
-        said = (node.text or b"").decode("utf-8", "replace")
+        said = text_of(node)
         if node.is_named and (node.type in CONSTANTS or LITERALS.search(node.type)):
             found.literals[_QUOTES.sub("", said)] += 1
         elif node.children:

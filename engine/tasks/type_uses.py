@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from engine.syntax import walk
 from engine.tasks.change import Source
 from engine.tasks.scopes import UnsureError, symbol_at
-from engine.tasks.slots import walk
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.syntax import Syntax
+from engine.syntax import Syntax, text_of
 from engine.tasks.class_names import Scope, bound_at, scopes_of
 
 if TYPE_CHECKING:
@@ -164,7 +164,7 @@ def file_names(syntax: Syntax, text: str) -> FileNames:
         if node.type == "future_import_statement":
             deferred = deferred or b"annotations" in data[node.start_byte : node.end_byte]
         elif node.type in ("import_statement", "import_from_statement"):
-            for name, module in _imported(node, data):
+            for name, module in _imported(node):
                 known.setdefault(name, node.end_byte if node.start_byte > first_byte else 0)
                 if checked:
                     checked_only.add(name)
@@ -175,7 +175,7 @@ def file_names(syntax: Syntax, text: str) -> FileNames:
             if name_node is not None and name_node.type == "type":
                 name_node = next(iter(name_node.named_children), name_node)
             if name_node is not None and name_node.type == "identifier":
-                known.setdefault(_text(name_node, data), node.end_byte)
+                known.setdefault(text_of(name_node), node.end_byte)
     newer = len(re.findall(r"\| None\b", text)) > len(re.findall(r"\bOptional\[", text))
     return FileNames(
         known,
@@ -463,18 +463,14 @@ def _bindings(root: Node, data: bytes) -> Iterator[tuple[Node, bool]]:
             yield node, checked
 
 
-def _imported(node: Node, data: bytes) -> Iterator[tuple[str, bool]]:
+def _imported(node: Node) -> Iterator[tuple[str, bool]]:
     """The names an import binds, and whether each is a module."""
     whole = node.type == "import_statement"
     for child in node.children_by_field_name("name"):
         alias = child.child_by_field_name("alias")
         if alias is not None:
-            yield _text(alias, data), whole
+            yield text_of(alias), whole
         elif whole:
-            yield _text(child, data).partition(".")[0], True
+            yield text_of(child).partition(".")[0], True
         else:
-            yield _text(child, data), False
-
-
-def _text(node: Node, data: bytes) -> str:
-    return data[node.start_byte : node.end_byte].decode("utf-8", "replace")
+            yield text_of(child), False

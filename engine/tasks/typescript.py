@@ -10,11 +10,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from engine.brackets import outside_strings
-from engine.syntax import Syntax, parse
-from engine.tasks.slots import walk
+from engine.syntax import Syntax, parse, text_of, walk
 
 if TYPE_CHECKING:
-    from tree_sitter import Node
+    pass
 
 MAX_CHARS = 200
 
@@ -86,7 +85,7 @@ def file_types(syntax: Syntax) -> FileTypes:
         if node.type == "type_parameter":
             owner = node.parent.parent if node.parent is not None else None
             reach = (owner.start_byte, owner.end_byte) if owner is not None else whole
-        found.setdefault(_text(name, syntax.utf8.data), []).append(reach)
+        found.setdefault(text_of(name), []).append(reach)
     return FileTypes(found)
 
 
@@ -102,14 +101,10 @@ def resolve(annotation: str, types: FileTypes, syntax: Syntax, at_byte: int) -> 
     declared = parsed.root.named_children[0].named_children
     if len(declared) != 1 or declared[0].child_by_field_name("value") is not None:
         return None
-    own = {
-        _text(node.named_children[0], parsed.utf8.data)
-        for node in walk(parsed.root)
-        if node.type == "type_parameter"
-    }
+    own = {text_of(node.named_children[0]) for node in walk(parsed.root) if node.type == "type_parameter"}
     for node in walk(parsed.root):
         if node.type in ("type_identifier", "nested_type_identifier", "type_query"):
-            name = _text(node, parsed.utf8.data)
+            name = text_of(node)
             if node.type != "type_identifier" or (
                 node.parent is not None and node.parent.type == "nested_type_identifier"
             ):
@@ -148,7 +143,3 @@ def _ends(text: str, at: int) -> bool:
             return at + 1 < len(text)
         return not before.rstrip().endswith(")")
     return char in ",;\n" and bool(before.strip())
-
-
-def _text(node: Node, data: bytes) -> str:
-    return data[node.start_byte : node.end_byte].decode("utf-8", "replace")

@@ -17,10 +17,9 @@ from engine import languages
 from engine.context_index import related_files
 from engine.engine import Engine
 from engine.outline import Entry, outline
-from engine.syntax import parse
+from engine.syntax import parse, walk
 from engine.tasks.change import Source
 from engine.tasks.signatures import CALLS
-from engine.tasks.slots import walk
 from engine.types import FillRequest, Related, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, same, similarity

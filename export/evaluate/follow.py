@@ -17,11 +17,10 @@ from engine import languages
 from engine.edits import TextEdit, apply
 from engine.engine import Engine
 from engine.regions import cut
-from engine.syntax import parse
+from engine.syntax import parse, walk
 from engine.tasks.change import Source
 from engine.tasks.next_edit import follow_ups
 from engine.tasks.signatures import FUNCTIONS, parameters_of
-from engine.tasks.slots import walk
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from engine import languages, regions
 from engine.engine import Engine
-from engine.syntax import Syntax, parse
+from engine.syntax import Syntax, parse, walk
 from engine.types import FillRequest, Span
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, function_of, read_problems, same
 from export.evaluate.infilling import TEST_SECONDS, tests_of
@@ -171,7 +171,7 @@ def expression_spans(program: str, entry_point: str) -> list[Span]:
     syntax = _parsed(program)
     spans: list[Span] = []
     for statement in _body(syntax, entry_point) or ():
-        for node in _walk(statement):
+        for node in walk(statement):
             found = _expression(node)
             if found is None or found.start_point.row != found.end_point.row:
                 continue
@@ -226,7 +226,7 @@ def _closed_rows(statements: Sequence[Node]) -> set[int]:
     """The rows that hold a comment or part of a string of several lines."""
     rows: set[int] = set()
     for statement in statements:
-        for node in _walk(statement):
+        for node in walk(statement):
             long = node.type == "string" and node.start_point.row < node.end_point.row
             if node.type == "comment" or long or _is_docstring_of(node):
                 rows.update(range(node.start_point.row, node.end_point.row + 1))
@@ -247,10 +247,3 @@ def _expression(node: Node) -> Node | None:
     if node.type == "return_statement" and node.named_children:
         return node.named_children[0]
     return None
-
-
-def _walk(node: Node) -> Iterator[Node]:
-    """A node and everything in it, in reading order."""
-    yield node
-    for child in node.children:
-        yield from _walk(child)

@@ -22,8 +22,7 @@ from typing import TYPE_CHECKING
 from engine import languages
 from engine.edits import TextEdit, apply
 from engine.engine import Engine
-from engine.syntax import Syntax, parse
-from engine.tasks.slots import walk
+from engine.syntax import Syntax, parse, walk
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly
