@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from engine.schedule import Decoding
+from engine.denoising.schedule import Decoding
 
 Device = Literal["auto", "cpu", "cuda"]
 SourceKind = Literal["file", "wheels", "hub"]

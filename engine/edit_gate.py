@@ -11,13 +11,13 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 
-from engine.accept import PARSES_WORSE
-from engine.edits import TextEdit, apply, smallest_edits
-from engine.headers import repeated
-from engine.languages import Language
-from engine.names import introduced
-from engine.syntax import parses_worse
-from engine.text import newline_of
+from engine.code.edits import TextEdit, apply, smallest_edits
+from engine.code.headers import repeated
+from engine.code.languages import Language
+from engine.code.names import introduced
+from engine.code.syntax import parses_worse
+from engine.code.text import newline_of
+from engine.filling.accept import PARSES_WORSE
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _INDENTED = re.compile(r"(?:(?<=[\r\n])|\A)([ \t]+)(?=[^\s])")

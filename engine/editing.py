@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from importlib import import_module
 
-from engine import edit_gate, languages
+from engine import edit_gate
+from engine.code import languages
 from engine.errors import UsageError
 from engine.tasks import Edited
 from engine.types import EditKind, EditRequest, EditResult, Span

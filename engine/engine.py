@@ -9,18 +9,19 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 
-from engine import editing, languages
-from engine.accept import NOTHING_TO_ADD
+from engine import editing
+from engine.code import languages
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.correct import CorrectionRule, correct
-from engine.denoiser import AnyDenoiser
+from engine.denoising.correct import CorrectionRule, correct
+from engine.denoising.denoiser import AnyDenoiser
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import DecodeRule, Decoding
+from engine.denoising.tokens import TokenCodec
 from engine.errors import UsageError
-from engine.fake import FakeDenoiser
-from engine.filler import Filled, Filler, Hole, Limits
-from engine.joint import Joint
-from engine.layout import MAX_CHARS_PER_TOKEN
-from engine.schedule import DecodeRule, Decoding
-from engine.tokens import TokenCodec
+from engine.filling.accept import NOTHING_TO_ADD
+from engine.filling.filler import Filled, Filler, Hole, Limits
+from engine.filling.joint import Joint
+from engine.filling.layout import MAX_CHARS_PER_TOKEN
 from engine.types import (
     EARLY,
     MAX_HOLES,
@@ -210,7 +211,7 @@ def open_denoiser(
     if config.model.partition(":")[0] == FAKE_MODEL:
         fake = FakeDenoiser.from_name(config.model)
         return fake, fake.codec
-    from engine.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
+    from engine.models.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
 
     return load_denoiser(config, progress=progress, cancel=cancel)
 

@@ -11,18 +11,16 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from engine import editing, languages
-from engine.languages import BlockStyle, Language
-from engine.placeholders import Placeholders
-from engine.syntax import Syntax, error_spans, parse, text_of
+from engine import editing
+from engine.code import languages
+from engine.code.languages import TARGETS, BlockStyle, Language
+from engine.code.placeholders import Placeholders
+from engine.code.syntax import Syntax, error_spans, parse, text_of
 from engine.tasks.comments import is_doc, is_docstring
 from engine.types import EditKind, Span, Strength
 
 if TYPE_CHECKING:
     from tree_sitter import Node
-
-TARGETS = ("python", "javascript", "typescript", "go", "rust", "java", "cpp")
-"""The languages that code is rewritten to, and from."""
 
 TYPED = frozenset({"python", "typescript", "typescriptreact"})
 """The languages in which a type may be missing."""

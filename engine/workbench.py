@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from engine.chat import Turn, chat_context
-from engine.decode import AnyRule, decode
-from engine.denoise import Avoided, Denoised, StopRule, Task
-from engine.denoiser import AnyDenoiser
-from engine.faults import Faults
-from engine.layout import Layout
-from engine.lookup import Hint
-from engine.revise import revise
-from engine.tokens import TokenCodec
+from engine.code.faults import Faults
+from engine.denoising.chat import Turn, chat_context
+from engine.denoising.decode import AnyRule, decode
+from engine.denoising.denoise import Avoided, Denoised, StopRule, Task
+from engine.denoising.denoiser import AnyDenoiser
+from engine.denoising.lookup import Hint
+from engine.denoising.tokens import TokenCodec
+from engine.filling.layout import Layout
+from engine.filling.revise import revise
 from engine.types import CancelToken, Deadline, FillRequest, FillResult, Work
 
 MAX_ROWS = 256
@@ -387,7 +387,7 @@ class _Branch:
 
 @dataclass(frozen=True, slots=True)
 class _Answered:
-    """An answer that was tried; see ``engine.revise``."""
+    """An answer that was tried; see ``engine.filling.revise``."""
 
     denoised: Denoised
     faults: Faults

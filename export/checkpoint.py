@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 
-from engine.artifact import sha256_of
 from engine.errors import ArtifactError, IntegrityError, ModelNotFoundError, SourceError
-from engine.home import expanded
+from engine.models.artifact import sha256_of
+from engine.weights.home import expanded
 
 CONFIG_FILE = "config.json"
 SINGLE_FILE = "model.safetensors"

@@ -18,13 +18,13 @@ from typing import Any
 import numpy as np
 import psutil
 
-from engine.artifact import MANIFEST_FILE, SCHEMA, sha256_of, verify
-from engine.diffusion import Placing
-from engine.encodings import WHOLE_COLUMNS, Encoding, encode
+from engine.denoising.diffusion import Placing
+from engine.denoising.tokens import TokenCodec
 from engine.errors import ArtifactError, IntegrityError, StoreError
-from engine.store import human_bytes
-from engine.tokens import TokenCodec
+from engine.models.artifact import MANIFEST_FILE, SCHEMA, sha256_of, verify
 from engine.types import Progress, ProgressListener
+from engine.weights.encodings import WHOLE_COLUMNS, Encoding, encode
+from engine.weights.store import human_bytes
 from export.checkpoint import Checkpoint, check_tensors, split_source
 from export.config import AnyConfig, GemmaConfig
 from export.families import recognise

@@ -17,12 +17,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine import languages, regions
-from engine.denoiser import SpecialTokens
+from engine.code import languages, regions
+from engine.code.spans import Kind, spans_of
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.tokens import TokenCodec
 from engine.errors import UsageError
-from engine.layout import lay_out
-from engine.spans import Kind, spans_of
-from engine.tokens import TokenCodec
+from engine.filling.layout import lay_out
 from engine.types import Span
 from export.noise import NoiseRule, noised
 

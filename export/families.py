@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from engine.commit import CommitRule, Order
+from engine.denoising.commit import CommitRule, Order
 from export.checkpoint import Checkpoint, refuse
 from export.config import ModelConfig
 from export.family import Config, Family, Sources, Wishes, between, checked, decoder_family, with_head

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.commit import CommitRule
-from engine.diffusion import Attention, Noise
+from engine.denoising.commit import CommitRule
+from engine.denoising.diffusion import Attention, Noise
 from engine.errors import ArtifactError
 from export.checkpoint import Checkpoint, refuse
 from export.config import AnyConfig, ModelConfig, RopeScaling
@@ -26,11 +26,11 @@ class Family:
     """What a checkpoint is, all but the ids of its tokens.
 
     Attributes:
-        name: as in ``engine.diffusion.FAMILIES``.
+        name: as in ``engine.denoising.diffusion.FAMILIES``.
         config: sizes.
         sources: parameter name to the tensors of the checkpoint that are stacked to make it.
         tied: parameter name to the parameter that it shares its values with.
-        attention, shift, noise, block, window, rule: see ``engine.diffusion.Diffusion``.
+        attention, shift, noise, block, window, rule: see ``engine.denoising.diffusion.Diffusion``.
         bos, eos: whether the text stands between these.
         mask_spellings: how the tokenizer may spell the mask token.
         mask_default: its id where nothing names it.

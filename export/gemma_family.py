@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from engine.commit import CommitRule
+from engine.denoising.commit import CommitRule
 from engine.errors import ArtifactError
 from export.checkpoint import Checkpoint
 from export.config import GemmaConfig, GemmaLayer

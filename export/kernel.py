@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from onnx import TensorProto, helper
 
-from engine.runtime import KERNEL_CODE, KERNEL_WIDTH
+from engine.models.runtime import KERNEL_CODE, KERNEL_WIDTH
 
 OPSET = 21
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from engine.transitions import Transitions
+from engine.denoising.transitions import Transitions
 from export.data import N_END, Sample
 from export.model import DenoiserModel
 from export.noise import MASKED

@@ -1,6 +1,6 @@
 """A base model to the files the package ships for it: a graph and a manifest, no weights.
 
-The manifest promises the sha256 of what `engine.assemble` will make on a user's machine, so the
+The manifest promises the sha256 of what `engine.models.assemble` will make on a user's machine, so the
 artifact is assembled once here, by the same code, to learn it.
 """
 
@@ -15,13 +15,19 @@ from typing import Any
 
 import onnx_ir as ir
 
-from engine import artifact
-from engine.artifact import ADAPTER_SOURCE, SCHEMA, Manifest, load_manifest
-from engine.assemble import assemble, shipped_file, shipped_manifest_file, tokenizer_json, write_weights
-from engine.encodings import WHOLE_COLUMNS, Encoding
+from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.errors import ArtifactError
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.models import artifact
+from engine.models.artifact import ADAPTER_SOURCE, SCHEMA, Manifest, load_manifest
+from engine.models.assemble import (
+    assemble,
+    shipped_file,
+    shipped_manifest_file,
+    tokenizer_json,
+    write_weights,
+)
 from engine.types import CancelToken
+from engine.weights.encodings import WHOLE_COLUMNS, Encoding
 from export.adapter import ADAPTER_FILE, read_adapter
 from export.base import GgufBase, weight_sources
 from export.config import AnyConfig

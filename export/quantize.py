@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from engine.encodings import BLOCK, MIDDLE, WHOLE_COLUMNS, Encoding, n_groups, part_shapes
+from engine.weights.encodings import BLOCK, MIDDLE, WHOLE_COLUMNS, Encoding, n_groups, part_shapes
 
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.artifact import Manifest
-from engine.assemble import shipped_file
-from engine.cache import ContextCache, FloatArray
-from engine.canvas_denoiser import CanvasDenoiser
-from engine.denoiser import Provider
-from engine.rows import Rows
-from engine.runtime import visibility
-from engine.transitions import Transitions
+from engine.denoising.cache import ContextCache, FloatArray
+from engine.denoising.denoiser import Provider
+from engine.denoising.rows import Rows
+from engine.denoising.transitions import Transitions
+from engine.models.artifact import Manifest
+from engine.models.assemble import shipped_file
+from engine.models.canvas_denoiser import CanvasDenoiser
+from engine.models.runtime import visibility
 from export.adapter import load_adapter
 from export.base import load_model
 from export.model import DenoiserModel
@@ -42,7 +42,7 @@ class TorchModel:
     def forward(
         self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
     ) -> tuple[FloatArray, list[FloatArray]]:
-        """See ``engine.runtime.OnnxModel.forward``."""
+        """See ``engine.models.runtime.OnnxModel.forward``."""
         cache.reserve(len(rows))
         gate = torch.from_numpy(rows.gated.astype(np.float32)[:, None]) if rows.gated.any() else None
         past = [torch.from_numpy(array) for array in cache.arrays]

@@ -9,9 +9,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from engine.assemble import bpe_tokenizer
+from engine.denoising.tokens import TokenCodec
 from engine.errors import ArtifactError, IntegrityError
-from engine.tokens import TokenCodec
+from engine.models.assemble import bpe_tokenizer
 from export.checkpoint import Checkpoint
 
 TOKENIZER_FILE = "tokenizer.json"

@@ -16,11 +16,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.artifact import Manifest, sha256_of
-from engine.denoiser import SpecialTokens
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.tokens import TokenCodec
+from engine.denoising.transitions import Transitions
 from engine.errors import ArtifactError
-from engine.tokens import TokenCodec
-from engine.transitions import Transitions
+from engine.models.artifact import Manifest, sha256_of
 from export.adapter import (
     ADAPTER_FILE,
     AdapterInfo,

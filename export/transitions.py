@@ -1,4 +1,4 @@
-"""A corpus to the table of which tokens follow which, for ``engine.transitions``."""
+"""A corpus to the table of which tokens follow which, for ``engine.denoising.transitions``."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
-from engine.tokens import TokenCodec
-from engine.transitions import COUNT_STEPS, UNKNOWN
+from engine.denoising.tokens import TokenCodec
+from engine.denoising.transitions import COUNT_STEPS, UNKNOWN
 from export.data import SourceFile
 
 IntArray = npt.NDArray[np.int64]

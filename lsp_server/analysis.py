@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING
 from engine.types import Related, Span
 
 if TYPE_CHECKING:
-    from engine.context_index import OutlineOf
+    from engine.code.context_index import OutlineOf
+    from engine.code.outline import Entry
     from engine.offers import Offer
-    from engine.outline import Entry
-    from engine.tasks.follow_up import Implied
+    from engine.tasks.changes.follow_up import Implied
 
 HOLE = "<hole>"
 
@@ -43,14 +43,14 @@ def language_of(language_id: str, path: str) -> str:
     """The language to fill in: the editor's identifier, or the file name's where it has none."""
     if language_id:
         return language_id
-    from engine import languages
+    from engine.code import languages
 
     return str(languages.by_path(PurePosixPath(path)).id)
 
 
 def place(text: str, at_char: int, language: str) -> Place:
     """What stands at an offset."""
-    from engine import languages, regions
+    from engine.code import languages, regions
 
     shape = regions.shape_at(text, at_char, languages.by_id(language))
     return Place(shape.multi_line, shape.in_comment, shape.in_string)
@@ -58,7 +58,7 @@ def place(text: str, at_char: int, language: str) -> Place:
 
 def holes(text: str, language: str) -> tuple[Span, ...]:
     """The ``<hole>`` markers of a text, or else its placeholders (``...``, ``pass  # TODO``), in order."""
-    from engine import languages, regions
+    from engine.code import languages, regions
 
     marked = tuple(regions.hole_spans(text, HOLE)) if HOLE in text else ()
     return marked or tuple(regions.placeholder_spans(text, languages.by_id(language)))
@@ -66,14 +66,14 @@ def holes(text: str, language: str) -> tuple[Span, ...]:
 
 def is_secret(path: str) -> bool:
     """Whether a path names a file that is never read: keys, ``.env``, credentials."""
-    from engine import regions
+    from engine.code import regions
 
     return bool(regions.is_secret_path(PurePosixPath(path)))
 
 
 def smallest_edits(old: str, new: str) -> tuple[tuple[Span, str], ...]:
     """The smallest edits that make ``new`` of ``old``."""
-    from engine import edits
+    from engine.code import edits
 
     return tuple((edit.span, edit.new_text) for edit in edits.smallest_edits(old, new))
 
@@ -89,7 +89,7 @@ def offers(
 
 def implied(before: str, text: str, language: str) -> Implied:
     """What the change from one text to another implies elsewhere in it; see ``engine.tasks.next_edit``."""
-    from engine import languages
+    from engine.code import languages
     from engine.tasks import next_edit
 
     return next_edit.follow_ups(before, text, languages.by_id(language))
@@ -97,7 +97,7 @@ def implied(before: str, text: str, language: str) -> Implied:
 
 def applied(text: str, changes: Iterable[tuple[Span, str]]) -> str:
     """A text with spans replaced, which are in order and disjoint."""
-    from engine import edits
+    from engine.code import edits
 
     return edits.apply(text, [edits.TextEdit(span, new) for span, new in changes])
 
@@ -105,23 +105,23 @@ def applied(text: str, changes: Iterable[tuple[Span, str]]) -> str:
 def related_files(
     text: str, path: PurePosixPath, language: str, outline_of: OutlineOf, recent: Iterable[PurePosixPath]
 ) -> tuple[Related, ...]:
-    """What other files offer to one; see ``engine.context_index``."""
-    from engine import context_index, languages
+    """What other files offer to one; see ``engine.code.context_index``."""
+    from engine.code import context_index, languages
 
     return context_index.related_files(text, path, languages.by_id(language), outline_of, recent)
 
 
 def outline(text: str, language: str) -> tuple[Entry, ...]:
     """What a text defines at its top."""
-    from engine import languages
-    from engine import outline as engine_outline
+    from engine.code import languages
+    from engine.code import outline as engine_outline
 
     return engine_outline.outline(text, languages.by_id(language))
 
 
 def is_parsed(path: str) -> bool:
     """Whether a file is, by its name, in a language that has a grammar."""
-    from engine import languages
+    from engine.code import languages
 
     return languages.by_path(PurePosixPath(path)).grammar is not None
 
@@ -132,20 +132,20 @@ def decoded(data: bytes, name: str) -> str:
     Raises:
         TextError: it is none.
     """
-    from engine import text
+    from engine.code import text
 
     return text.decode(data, name).text
 
 
 def file_ending(language: str) -> str:
     """How the names of a language's files end, with the dot; empty where that is not known."""
-    from engine import languages
+    from engine.code import languages
 
     return next(iter(languages.by_id(language).extensions), "")
 
 
 def title(language: str) -> str:
     """A language's name for people."""
-    from engine import languages
+    from engine.code import languages
 
     return str(languages.by_id(language).title)

@@ -19,7 +19,6 @@ from typing import Literal, Protocol
 
 from engine.config import EngineConfig
 from engine.errors import Cancelled, UnmaskError
-from engine.home import expanded
 from engine.types import (
     CancelToken,
     EditRequest,
@@ -31,6 +30,7 @@ from engine.types import (
     Progress,
     ProgressListener,
 )
+from engine.weights.home import expanded
 from lsp_server.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
@@ -236,7 +236,7 @@ class EngineHost:
 
 def artifact_directory(config: EngineConfig) -> Path | None:
     """Where the artifact a configuration names lies on this machine; None where it does not (yet)."""
-    from engine.store import ModelStore  # noqa: PLC0415 - as in ``open_real``
+    from engine.weights.store import ModelStore  # noqa: PLC0415 - as in ``open_real``
 
     with contextlib.suppress(UnmaskError, OSError):
         named = expanded(Path(config.model))

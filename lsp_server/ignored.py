@@ -11,7 +11,7 @@ import os
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from engine.home import home
+from engine.weights.home import home
 
 if TYPE_CHECKING:
     import pathspec

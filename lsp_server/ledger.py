@@ -19,7 +19,7 @@ import platformdirs
 from filelock import FileLock, Timeout
 
 from engine.errors import UsageError
-from engine.home import home
+from engine.weights.home import home
 
 log = logging.getLogger(__name__)
 

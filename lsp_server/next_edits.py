@@ -20,7 +20,7 @@ from lsp_server.session import Session, Snapshot
 from lsp_server.suggestions import Shown
 
 if TYPE_CHECKING:
-    from engine.tasks.follow_up import Implied, Place
+    from engine.tasks.changes.follow_up import Implied, Place
 
 
 MAX_TYPED_CHARS = 60_000

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from engine.config import Device, SourceKind
+from engine.denoising.schedule import DECODINGS, Decoding
 from engine.errors import ConfigError
-from engine.home import expanded
-from engine.schedule import DECODINGS, Decoding
+from engine.weights.home import expanded
 
 MultiLine = Literal["auto", "never", "always"]
 Completion = Literal["auto", "never", "always"]

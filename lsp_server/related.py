@@ -23,7 +23,7 @@ from lsp_server.ignored import FILE_NAME as GIT_IGNORE
 from lsp_server.ignored import Ignored
 
 if TYPE_CHECKING:
-    from engine.outline import Entry
+    from engine.code.outline import Entry
 
 log = logging.getLogger(__name__)
 

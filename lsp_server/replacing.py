@@ -18,7 +18,7 @@ def tokens_for(spans: Sequence[Span], least: int) -> int:
 
 def loses_code(text: str, spans: Sequence[Span], result: FillResult) -> bool:
     """Whether a fill that ended early would take the place of something other than a marked hole."""
-    from engine.regions import HOLE  # noqa: PLC0415 - comes with an engine
+    from engine.code.regions import HOLE  # noqa: PLC0415 - comes with an engine
 
     replaced = {text[span.start_char : span.end_char].strip() for span in spans}
     return result.status == "ok" and result.reason in EARLY.values() and not replaced <= {"", HOLE}

@@ -17,7 +17,7 @@ from typing import Any
 import platformdirs
 
 from engine.config import EngineConfig
-from engine.home import home
+from engine.weights.home import home
 from lsp_server import options as options_
 from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
 

@@ -14,7 +14,7 @@ from engine.types import Span
 from lsp_server import analysis
 
 if TYPE_CHECKING:
-    from engine.tasks.follow_up import Implied
+    from engine.tasks.changes.follow_up import Implied
 
 T = TypeVar("T")
 

@@ -19,11 +19,11 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from engine import languages
-from engine.edits import TextEdit, apply, smallest_edits
+from engine.code import languages
+from engine.code.edits import TextEdit, apply, smallest_edits
+from engine.code.text import LineIndex
 from engine.errors import UsageError
 from engine.tasks.imports import without_idle
-from engine.text import LineIndex
 from engine.types import EditResult
 
 Encoder = Callable[[str], bytes]

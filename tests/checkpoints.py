@@ -28,9 +28,9 @@ from transformers import (
     Qwen3ForCausalLM,
 )
 
-from engine.assemble import bpe_tokenizer
-from engine.encodings import Encoding, decode, encode
-from engine.tokens import byte_alphabet
+from engine.denoising.tokens import byte_alphabet
+from engine.models.assemble import bpe_tokenizer
+from engine.weights.encodings import Encoding, decode, encode
 from export import package
 from export.config import AnyConfig
 from export.to_onnx import export_graph

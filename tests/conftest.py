@@ -10,11 +10,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from engine.artifact import Manifest, load_manifest
 from engine.config import EngineConfig
+from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.engine import Engine, open_engine
-from engine.runtime import int8_products_are_exact
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.models.artifact import Manifest, load_manifest
+from engine.models.runtime import int8_products_are_exact
 
 # No test is a race: the machine may be busy with something else.
 hypothesis.settings.register_profile("unhurried", deadline=None)

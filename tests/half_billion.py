@@ -27,10 +27,10 @@ import psutil
 import torch
 from safetensors.torch import save_file
 
-from engine import catalog
 from engine.config import EngineConfig
-from engine.loading import find_artifact
-from engine.store import ModelStore
+from engine.models.loading import find_artifact
+from engine.weights import catalog
+from engine.weights.store import ModelStore
 from export.base import GgufBase
 from export.checkpoint import Checkpoint
 from export.convert import expected_tensors

@@ -19,10 +19,10 @@ from pathlib import Path
 import pytest
 from huggingface_hub import constants as hub_constants
 
-from engine import web
-from engine.catalog import BaseModel, WheelSet
-from engine.store import ModelStore
 from engine.types import CancelToken, Progress
+from engine.weights import web
+from engine.weights.catalog import BaseModel, WheelSet
+from engine.weights.store import ModelStore
 
 CONTENT = random.Random(0).randbytes(900_000)
 PIECES = (CONTENT[:400_000], CONTENT[400_000:700_000], CONTENT[700_000:])

@@ -45,9 +45,43 @@ def test_layers(path: Path) -> None:
     if package == "lsp_server" and not name(path).startswith("lsp_server/cli/"):
         assert not tops & {"export", "torch", "onnxruntime"}
     if "onnxruntime" in tops:
-        assert name(path) == "engine/runtime.py"
+        assert name(path) == "engine/models/runtime.py"
     if "torch" in tops:
         assert package == "export"
+
+
+ENGINE = {
+    "errors": (),
+    "types": ("errors",),
+    "code": ("errors", "types"),
+    "scopes": ("types", "code"),
+    "denoising": ("errors", "types"),
+    "config": ("denoising",),
+    "weights": ("errors", "types", "config"),
+    "models": ("errors", "types", "config", "denoising", "weights"),
+    "filling": ("types", "code", "denoising"),
+    "workbench": ("types", "code", "denoising", "filling"),
+    "tasks": ("errors", "types", "code", "scopes", "denoising", "workbench"),
+    "edit_gate": ("code", "filling"),
+    "editing": ("errors", "types", "code", "tasks", "edit_gate", "workbench"),
+    "offers": ("types", "code", "tasks", "editing"),
+    "engine": ("errors", "types", "config", "code", "denoising", "models", "filling", "editing", "workbench"),
+}
+"""The engine's parts, and all that each may import of the others: only what stands above it."""
+
+
+def test_the_engine_is_made_of_layers() -> None:
+    order = list(ENGINE)
+    assert all(order.index(used) < order.index(part) for part, parts in ENGINE.items() for used in parts)
+    for path in MODULES:
+        if not name(path).startswith("engine/") or (path.parent.name == "engine" and path.stem == "__init__"):
+            continue
+        part = path.relative_to(ROOT / "engine").with_suffix("").parts[0]
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            module = (node.module or "") if isinstance(node, ast.ImportFrom) else ""
+            paths = [f"engine.{one.name}" for one in node.names] if module == "engine" else [module]
+            used = {one.split(".")[1] for one in paths if one.startswith("engine.")}
+            assert used <= {part, *ENGINE[part]}, f"{name(path)} imports {used}"
 
 
 @pytest.mark.parametrize("path", MODULES, ids=name)

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, get_args
 
-from engine.offers import TARGETS
+from engine.code.languages import TARGETS
 from engine.types import EditKind, Strength
 from lsp_server import options, to_lsp
 from lsp_server.features import execute_command

@@ -9,9 +9,9 @@ import gguf
 import numpy as np
 from tokenizers import Tokenizer
 
-from engine.assemble import tokenizer_json
-from engine.catalog import BaseModel, WheelSet
-from engine.tokens import TokenCodec, byte_alphabet
+from engine.denoising.tokens import TokenCodec, byte_alphabet
+from engine.models.assemble import tokenizer_json
+from engine.weights.catalog import BaseModel, WheelSet
 
 N_LAYERS, N_HIDDEN, N_HEADS, N_KV_HEADS, N_FFN = 2, 64, 4, 2, 96
 CONTROL = ["<|endoftext|>", "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"]

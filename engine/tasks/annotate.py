@@ -11,14 +11,15 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from engine import languages
-from engine.brackets import outside_strings
-from engine.edits import TextEdit, apply
-from engine.languages import Language
-from engine.syntax import Syntax, parse, parses_worse
-from engine.tasks import Edited, refused, slots, typenames, typescript
+from engine.code import languages
+from engine.code.brackets import outside_strings
+from engine.code.edits import TextEdit, apply
+from engine.code.languages import Language
+from engine.code.syntax import Syntax, parse, parses_worse
+from engine.tasks import Edited, refused
+from engine.tasks.annotations import slots, typenames, typescript
+from engine.tasks.annotations.slots import Group, Slot
 from engine.tasks.imports import import_edits
-from engine.tasks.slots import Group, Slot
 from engine.types import EditRequest
 from engine.workbench import Workbench
 

@@ -9,9 +9,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.chat import Turn
-from engine.denoise import StopRule
-from engine.languages import PLAINTEXT, Language
+from engine.code.languages import PLAINTEXT, Language
+from engine.denoising.chat import Turn
+from engine.denoising.denoise import StopRule
 from engine.workbench import FlawFinder, Workbench
 
 MAX_REPEATS = 8

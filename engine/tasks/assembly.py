@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from engine.languages import Language
-from engine.syntax import parse
+from engine.code.languages import Language
+from engine.code.syntax import parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from engine.syntax import Syntax, walk
+from engine.code.syntax import Syntax, walk
+from engine.tasks.annotations.slots import returns_value
 from engine.tasks.kept_words import kept_sections, kept_tags, kept_tail
-from engine.tasks.slots import returns_value
 from engine.types import Span
 
 if TYPE_CHECKING:

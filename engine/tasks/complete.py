@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine import languages
-from engine.languages import BlockStyle, Language
-from engine.regions import end_of_statement, placeholder_spans, shape_at
-from engine.syntax import Syntax, parse, parses_worse
+from engine.code import languages
+from engine.code.languages import BlockStyle, Language
+from engine.code.regions import end_of_statement, placeholder_spans, shape_at
+from engine.code.syntax import Syntax, parse, parses_worse
+from engine.code.text import newline_of, split_lines
 from engine.tasks import Edited, refused
-from engine.text import newline_of, split_lines
 from engine.types import EditRequest, Span
 from engine.workbench import Workbench
 

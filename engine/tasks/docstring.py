@@ -10,14 +10,14 @@ import math
 import re
 from collections.abc import Sequence
 
-from engine import languages
-from engine.edits import TextEdit, apply
-from engine.languages import Language
-from engine.syntax import parse, parses_worse
+from engine.code import languages
+from engine.code.edits import TextEdit, apply
+from engine.code.languages import Language
+from engine.code.syntax import parse, parses_worse
+from engine.code.text import newline_of
 from engine.tasks import Edited, comments, refused
 from engine.tasks.comments import Definition
 from engine.tasks.kept_words import treasure
-from engine.text import newline_of
 from engine.types import EditRequest
 from engine.workbench import Workbench
 

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from functools import cached_property
 
-from engine.text import newline_of
+from engine.code.text import newline_of
 from engine.types import Span
 
 _LINE_END = re.compile(r"\r\n|\r|\n")

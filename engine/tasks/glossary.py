@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
-from engine.languages import Language
-from engine.syntax import parse
+from engine.code.languages import Language
+from engine.code.syntax import parse
 
 if TYPE_CHECKING:
     from tree_sitter import Node

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from engine.edits import TextEdit, apply, smallest_edits
-from engine.languages import Language
-from engine.names import unresolved
-from engine.syntax import Syntax, parse, text_of
-from engine.text import newline_of
+from engine.code.edits import TextEdit, apply, smallest_edits
+from engine.code.languages import Language
+from engine.code.names import unresolved
+from engine.code.syntax import Syntax, parse, text_of
+from engine.code.text import newline_of
 from engine.types import Span
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from engine.brackets import unmatched
-from engine.languages import Language
-from engine.syntax import Trials, error_spans, parse
+from engine.code.brackets import unmatched
+from engine.code.languages import Language
+from engine.code.syntax import Trials, error_spans, parse
 from engine.types import CancelToken, Deadline, Span
 
 SIGNS = ("(", ")", "[", "]", "{", "}", ":", ",", ";", "=", ".", '"', "'", "`", "<", ">", "->", "=>", "|", "*")

@@ -9,16 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from engine import languages
-from engine.brackets import outside_strings
-from engine.edits import TextEdit, apply
-from engine.languages import Language
-from engine.syntax import parse, parses_worse
+from engine.code import languages
+from engine.code.brackets import outside_strings
+from engine.code.edits import TextEdit, apply
+from engine.code.languages import Language
+from engine.code.syntax import parse, parses_worse
 from engine.tasks import Edited, mean_confidence, refused
-from engine.tasks.change import Change
-from engine.tasks.changed_names import renames
-from engine.tasks.changed_signatures import signature_changes
-from engine.tasks.follow_up import Implied, Place, disjoint
+from engine.tasks.changes.change import Change
+from engine.tasks.changes.changed_names import renames
+from engine.tasks.changes.changed_signatures import signature_changes
+from engine.tasks.changes.follow_up import Implied, Place, disjoint
 from engine.types import EditRequest, Span
 from engine.workbench import Workbench
 

@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.languages import Language
-from engine.syntax import Syntax, parse
+from engine.code.languages import Language
+from engine.code.syntax import Syntax, parse
 from engine.types import Span
 
 if TYPE_CHECKING:

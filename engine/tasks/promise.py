@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from engine.headers import headers_of, repeated
-from engine.languages import Language
-from engine.names import introduced
-from engine.syntax import parse, text_of, walk
-from engine.tasks.scopes import bound_and_read, words_of
+from engine.code.headers import headers_of, repeated
+from engine.code.languages import Language
+from engine.code.names import introduced
+from engine.code.syntax import parse, text_of, walk
+from engine.scopes.symbols import bound_and_read, words_of
 from engine.tasks.substance import Substance, changed_substance
 from engine.types import Strength
 

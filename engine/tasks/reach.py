@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 
-from engine.brackets import unmatched
-from engine.denoise import StopRule
-from engine.languages import Language
+from engine.code.brackets import unmatched
+from engine.code.languages import Language
+from engine.denoising.denoise import StopRule
 from engine.tasks.excerpt import Excerpt, indent_width
 
 MAX_LANDMARK_LINES = 3
@@ -28,7 +28,7 @@ _CLOSER = re.compile(r"^[)\]}]+[;,)]*$|^(?:end|fi|done|esac)\b")
 
 
 def end_rule(excerpt: Excerpt, language: Language) -> StopRule:
-    """Where an answer in the place of an excerpt ends, in characters; see ``engine.denoise.StopRule``."""
+    """Where an answer in the place of an excerpt ends, in characters; see ``engine.denoising.denoise``."""
     tail, _, rest = excerpt.after.partition("\n")
     inside = [line.rstrip() for line in excerpt.inside.split("\n") if line.strip()]
     if tail.strip():

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from engine.edits import TextEdit
-from engine.languages import Language
-from engine.syntax import Syntax, parse, text_of, walk
-from engine.tasks.scopes import UnsureError, symbol_at
+from engine.code.edits import TextEdit
+from engine.code.languages import Language
+from engine.code.syntax import Syntax, parse, text_of, walk
+from engine.scopes.symbols import UnsureError, symbol_at
 from engine.types import Span
 
 if TYPE_CHECKING:

@@ -11,13 +11,13 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 
-from engine import languages
-from engine.chat import TURN_START, Turn
-from engine.languages import Language
-from engine.syntax import parse
+from engine.code import languages
+from engine.code.languages import Language
+from engine.code.syntax import parse
+from engine.denoising.chat import TURN_START, Turn
+from engine.scopes.reserved import RESERVED
+from engine.scopes.symbols import Symbol, UnsureError, symbol_at, words_of
 from engine.tasks import Edited, refused
-from engine.tasks.reserved import RESERVED
-from engine.tasks.scopes import Symbol, UnsureError, symbol_at, words_of
 from engine.types import EditRequest
 from engine.workbench import Workbench
 

@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from engine import languages
-from engine.languages import Language
-from engine.syntax import error_count
+from engine.code import languages
+from engine.code.languages import Language
+from engine.code.syntax import error_count
 from engine.tasks import Edited, refused
 from engine.tasks.mending import SIGNS, Mend, Place, Trying, broken_spans, lexemes, names, places
 from engine.types import EditRequest, Span

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from engine import languages
-from engine.chat import Turn
-from engine.languages import PLAINTEXT, Language
-from engine.syntax import parse, parses_worse
+from engine.code import languages
+from engine.code.languages import PLAINTEXT, Language
+from engine.code.syntax import parse, parses_worse
+from engine.denoising.chat import Turn
 from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.excerpt import Excerpt

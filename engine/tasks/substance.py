@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 from tree_sitter import Node
 
-from engine.edits import common_head, common_tail
-from engine.languages import Language
-from engine.syntax import Syntax, parse, text_of
-from engine.tasks.scopes import bound_and_read
+from engine.code.edits import common_head, common_tail
+from engine.code.languages import Language
+from engine.code.syntax import Syntax, parse, text_of
+from engine.scopes.symbols import bound_and_read
 
 CONSTANTS = frozenset(
     {"true", "false", "none", "null", "nil", "undefined", "null_literal", "boolean_literal"}

@@ -9,23 +9,22 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from engine import languages
-from engine.brackets import pieces
-from engine.chat import Turn
-from engine.denoise import StopRule
-from engine.edits import apply
+from engine.code import languages
+from engine.code.brackets import pieces
+from engine.code.edits import apply
+from engine.code.languages import TARGETS, BlockStyle, Language
+from engine.code.names import carried, unresolved
+from engine.code.syntax import error_count, error_spans, parse
+from engine.code.text import newline_of
+from engine.denoising.chat import Turn
+from engine.denoising.denoise import StopRule
 from engine.errors import UsageError
-from engine.languages import BlockStyle, Language
-from engine.names import carried, unresolved
-from engine.offers import TARGETS
-from engine.syntax import error_count, error_spans, parse
 from engine.tasks import Edited, glossary, mean_confidence, reassigned, refused
 from engine.tasks.answers import MAX_ASKED_CHARS, TOO_LONG, Answer, ask, fence_for, fenced
 from engine.tasks.assembly import assemble
 from engine.tasks.excerpt import Excerpt
 from engine.tasks.imports import with_modules
 from engine.tasks.parts import split
-from engine.text import newline_of
 from engine.types import EditRequest, Span
 from engine.workbench import FlawFinder, Flaws, Workbench
 

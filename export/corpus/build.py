@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, get_args
 
-from engine.languages import by_path
+from engine.code.languages import by_path
 from export.corpus import filters
 from export.corpus.archives import read_members
 from export.corpus.decontaminate import Problems

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from functools import cached_property
 
 from engine.errors import SourceError
-from engine.web import Web
+from engine.weights.web import Web
 from export.corpus.packages import Package, RemoteFile
 from export.corpus.registries import Listing, Release, ask
 

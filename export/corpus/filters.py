@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import tree_sitter
 
-from engine.languages import Language, grammar_of
+from engine.code.languages import Language, grammar_of
 
 MAX_BYTES = 200_000
 MIN_CHARS = 200

@@ -18,8 +18,8 @@ from typing import Protocol
 from packaging.version import InvalidVersion, Version
 
 from engine.errors import SourceError
-from engine.package_index import index_url, list_files
-from engine.web import Web, credentials
+from engine.weights.package_index import index_url, list_files
+from engine.weights.web import Web, credentials
 from export.corpus.packages import Package, RemoteFile
 
 NPM_VARIABLES = ("UNMASK_NPM_REGISTRY", "npm_config_registry", "NPM_CONFIG_REGISTRY")

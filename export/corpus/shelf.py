@@ -12,9 +12,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from engine.errors import IntegrityError
-from engine.store import ModelStore
 from engine.types import CancelToken
-from engine.web import FILE_ANSWER_S, Web, connections
+from engine.weights.store import ModelStore
+from engine.weights.web import FILE_ANSWER_S, Web, connections
 from export.corpus.debian import Debian
 from export.corpus.packages import Ecosystem, Package, RemoteFile
 from export.corpus.registries import Listing, Npm, PyPI, Registry, Release

@@ -16,15 +16,15 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Literal, get_args
 
-from engine import languages, regions
-from engine.edits import TextEdit, apply
+from engine.code import languages, regions
+from engine.code.edits import TextEdit, apply
+from engine.code.languages import TARGETS, BlockStyle, Language
+from engine.code.spans import spans_of
+from engine.code.syntax import error_count, has_error, parse
 from engine.engine import Engine
-from engine.languages import BlockStyle, Language
-from engine.offers import TARGETS, TYPED
-from engine.spans import spans_of
-from engine.syntax import error_count, has_error, parse
+from engine.offers import TYPED
+from engine.scopes.symbols import Symbol, UnsureError, symbol_at, words_of
 from engine.tasks.comments import definitions_of
-from engine.tasks.scopes import Symbol, UnsureError, symbol_at, words_of
 from engine.types import EditRequest, FillRequest, Span, Strength
 from export.corpus.shards import Document
 from export.evaluate import syntax, types

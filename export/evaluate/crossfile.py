@@ -13,13 +13,13 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from engine import languages
-from engine.context_index import related_files
+from engine.code import languages
+from engine.code.context_index import related_files
+from engine.code.outline import Entry, outline
+from engine.code.syntax import parse, walk
 from engine.engine import Engine
-from engine.outline import Entry, outline
-from engine.syntax import parse, walk
-from engine.tasks.change import Source
-from engine.tasks.signatures import CALLS
+from engine.tasks.changes.change import Source
+from engine.tasks.changes.signatures import CALLS
 from engine.types import FillRequest, Related, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, same, similarity

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from engine import languages, regions
+from engine.code import languages, regions
+from engine.code.languages import PLAINTEXT
 from engine.errors import UsageError
-from engine.languages import PLAINTEXT
 from export.corpus.shards import Document, read_shard, shuffled
 
 MAX_FILE_CHARS = 60_000

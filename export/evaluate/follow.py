@@ -13,14 +13,14 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import languages
-from engine.edits import TextEdit, apply
+from engine.code import languages
+from engine.code.edits import TextEdit, apply
+from engine.code.regions import cut
+from engine.code.syntax import parse, walk
 from engine.engine import Engine
-from engine.regions import cut
-from engine.syntax import parse, walk
-from engine.tasks.change import Source
+from engine.tasks.changes.change import Source
+from engine.tasks.changes.signatures import FUNCTIONS, parameters_of
 from engine.tasks.next_edit import follow_ups
-from engine.tasks.signatures import FUNCTIONS, parameters_of
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly

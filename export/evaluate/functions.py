@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from engine import syntax
-from engine.languages import Language
+from engine.code import syntax
+from engine.code.languages import Language
 from engine.types import Span
 
 MIN_LINES, MAX_LINES = 5, 40

@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import languages
+from engine.code import languages
+from engine.code.spans import KINDS, Kind, spans_of
 from engine.engine import Engine
-from engine.spans import KINDS, Kind, spans_of
 from engine.types import FillRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, same, similarity

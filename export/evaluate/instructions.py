@@ -11,9 +11,9 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import languages
+from engine.code import languages
+from engine.code.syntax import error_count
 from engine.engine import Engine
-from engine.syntax import error_count
 from engine.types import EditRequest, Span
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, read_problems, same, similarity
 from export.sandbox import run_python

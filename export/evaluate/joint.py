@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from engine import languages, regions
+from engine.code import languages, regions
+from engine.code.syntax import Syntax, parse, walk
 from engine.engine import Engine
-from engine.syntax import Syntax, parse, walk
 from engine.types import FillRequest, Span
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, function_of, read_problems, same
 from export.evaluate.infilling import TEST_SECONDS, tests_of

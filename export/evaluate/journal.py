@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from engine.denoising.schedule import Decoding
 from engine.errors import UsageError
-from engine.schedule import Decoding
 from export.evaluate.answers import Answer
 
 Given = dict[Decoding, dict[str, Answer]]

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import get_args
 
-from engine import languages
+from engine.code import languages
+from engine.code.syntax import error_count
 from engine.engine import Engine
-from engine.syntax import error_count
 from engine.types import EditRequest, Span, Strength
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, read_problems
 from export.sandbox import run_python

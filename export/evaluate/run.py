@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
-from engine.schedule import Decoding
+from engine.denoising.schedule import Decoding
 from export.evaluate.answers import Answer, CaseT, Evaluation, ModelT
 
 BLOCK = 20

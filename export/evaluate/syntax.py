@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import TYPE_CHECKING, Literal
 
-from engine import languages, syntax
+from engine.code import languages, syntax
+from engine.code.languages import Language
 from engine.engine import Engine
-from engine.languages import Language
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly

@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from engine import languages
+from engine.code import languages
+from engine.code.syntax import error_count
 from engine.engine import Engine
 from engine.errors import UsageError
-from engine.syntax import error_count
 from engine.types import EditRequest
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, read_problems
 from export.evaluate.go_tests import go_program

@@ -19,10 +19,10 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine import languages
-from engine.edits import TextEdit, apply
+from engine.code import languages
+from engine.code.edits import TextEdit, apply
+from engine.code.syntax import Syntax, parse, walk
 from engine.engine import Engine
-from engine.syntax import Syntax, parse, walk
 from engine.types import EditRequest, Span
 from export.corpus.shards import Document
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly

@@ -246,7 +246,7 @@ def measure(engine: Engine, n_tokens: int, runs: int, say: Callable[[str], None]
 
 def real_code() -> Cut:
     """The place measured at: the ``return`` nearest to the middle of a file of our own."""
-    text = (resources.files("engine") / "tokens.py").read_text(encoding="utf-8")
+    text = (resources.files("engine") / "denoising" / "tokens.py").read_text(encoding="utf-8")
     marker = "        return "
     middle = min(_occurrences(text, marker), key=lambda at: abs(at - len(text) // 2)) + len(marker)
     end = text.index("\n", middle)

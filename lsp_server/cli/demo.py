@@ -51,7 +51,7 @@ class Sample:
 
     def segments(self) -> tuple[str | None, ...]:
         """The text, None where a hole is."""
-        from engine import regions
+        from engine.code import regions
 
         source = resources.files("lsp_server.cli") / "samples" / f"{self.name}.txt"
         text = source.read_text(encoding="utf-8").replace("\r\n", "\n")

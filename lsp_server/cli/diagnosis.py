@@ -20,8 +20,8 @@ from lsp_server.cli import machine
 from lsp_server.cli.machine import Machine
 
 if TYPE_CHECKING:
-    from engine.catalog import BaseModel
-    from engine.store import ModelStore
+    from engine.weights.catalog import BaseModel
+    from engine.weights.store import ModelStore
 
 LEAST_MEMORY_BYTES = 2 * 10**9
 
@@ -157,7 +157,7 @@ def _packages(found: Diagnosis) -> None:
 def _runtime(found: Diagnosis, config: EngineConfig) -> None:
     with found.finding():
         try:
-            from engine import runtime
+            from engine.models import runtime
         except ImportError as error:
             raise BackendError(f"ONNX Runtime cannot be imported ({error})", REINSTALL) from error
         found.providers = tuple(runtime.available_providers())
@@ -166,7 +166,7 @@ def _runtime(found: Diagnosis, config: EngineConfig) -> None:
 
 
 def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore | None:
-    from engine.store import ModelStore
+    from engine.weights.store import ModelStore
 
     store = None
     with found.finding():
@@ -192,17 +192,17 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> 
             )
     with found.finding():
         if config.model.partition(":")[0] == FAKE_MODEL:
-            from engine.fake import FakeDenoiser
+            from engine.denoising.fake import FakeDenoiser
 
             FakeDenoiser.from_name(config.model)
             found.model_state = "no weights; for tests and demonstrations"
         elif Path(config.model).is_dir():
-            from engine.artifact import verify
+            from engine.models.artifact import verify
 
             verify(Path(config.model), full=False)
             found.model_state = "an artifact directory, complete"
         elif store is not None:
-            from engine.catalog import lookup
+            from engine.weights.catalog import lookup
 
             found.model_state = _base_state(lookup(config.model), config, store)
 
@@ -214,10 +214,10 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
         ModelNotFoundError: it is not and cannot be fetched either.
         StoreError: there is no room for it.
     """
-    from engine.artifact import verify
-    from engine.assemble import artifact_path
-    from engine.store import human_bytes
-    from engine.variants import suited_manifest
+    from engine.models.artifact import verify
+    from engine.models.assemble import artifact_path
+    from engine.models.variants import suited_manifest
+    from engine.weights.store import human_bytes
 
     manifest = suited_manifest(base.name, config.device)
     target = artifact_path(manifest, store)

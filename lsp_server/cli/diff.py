@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 
-from engine.regions import cut, join
+from engine.code.regions import cut, join
 from engine.types import Span
 
 CONTEXT_LINES = 3

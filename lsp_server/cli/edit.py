@@ -16,7 +16,7 @@ from engine.types import EditKind, EditRequest, EditResult, Span, Strength
 from lsp_server.cli import options
 
 if TYPE_CHECKING:
-    from engine.text import Document
+    from engine.code.text import Document
 
 MIN_TOKENS = 1024
 """What a task may write of its own accord, or a token for every character where that is more."""
@@ -68,7 +68,7 @@ def is_asked(args: argparse.Namespace) -> bool:
 
 def run(args: argparse.Namespace) -> int:
     """Edit and print; 1 where there is nothing to give."""
-    from engine.text import encode
+    from engine.code.text import encode
     from lsp_server.cli import files, requests
 
     project_dir = None if args.file == files.STDIN else Path(args.file).absolute().parent
@@ -133,7 +133,7 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
 
 def _checked(name: str, document: Document, result: EditResult) -> EditResult:
     """What the type checker leaves of a result."""
-    from engine.text import encode
+    from engine.code.text import encode
     from lsp_server.type_check import checked
 
     done = checked(document.text, result.text, Path(name), encoded=lambda text: encode(document, text))
@@ -151,7 +151,7 @@ def _beside(name: str, to: str) -> str:
     Raises:
         UsageError: something is there, or the target has no file names.
     """
-    from engine import languages
+    from engine.code import languages
 
     target = languages.by_id(to)
     if target is languages.PLAINTEXT:
@@ -164,12 +164,12 @@ def _beside(name: str, to: str) -> str:
 
 def _diff(name: str, document: Document, request: EditRequest, result: EditResult) -> bytes:
     """The diff to the new text; to a new file where it is one."""
-    from engine.edits import smallest_edits
+    from engine.code.edits import smallest_edits
     from lsp_server.cli.fill import diff_of
 
     shown = "stdin" if name == "-" else Path(name).as_posix()
     if _is_new_file(request):
-        from engine import languages
+        from engine.code import languages
         from lsp_server.cli.diff import created
 
         extension = languages.by_id(request.to or "").extensions[0]

@@ -14,16 +14,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from engine.config import FAKE_MODEL
+from engine.denoising.schedule import DECODINGS, DecodeRule, Decoding
 from engine.errors import UsageError
-from engine.schedule import DECODINGS, DecodeRule, Decoding
 from lsp_server.cli import files
 from lsp_server.cli.options import add_model_options, load_settings, whole_number
 
 if TYPE_CHECKING:
     from engine.config import EngineConfig
-    from engine.denoiser import AnyDenoiser
+    from engine.denoising.denoiser import AnyDenoiser
+    from engine.denoising.tokens import TokenCodec
     from engine.engine import Engine
-    from engine.tokens import TokenCodec
     from export.evaluate import repair
     from export.evaluate.answers import Evaluation
 
@@ -379,9 +379,9 @@ def _tell(mode: str, done: int, n_cases: int) -> None:
 
 def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser, TokenCodec]:
     """The model that a configuration names; what its first use takes is shown on stderr."""
-    from engine.canvas_denoiser import CanvasDenoiser
-    from engine.fake import FakeDenoiser
-    from engine.loading import load_denoiser
+    from engine.denoising.fake import FakeDenoiser
+    from engine.models.canvas_denoiser import CanvasDenoiser
+    from engine.models.loading import load_denoiser
     from lsp_server.cli.progress import FirstUse
 
     if config.model.partition(":")[0] == FAKE_MODEL:
@@ -398,11 +398,11 @@ def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser,
 
 def _reference(config: EngineConfig) -> tuple[AnyDenoiser, TokenCodec]:
     """The torch float32 base in place of the artifact's graph, with the artifact's tokenizer."""
-    from engine import catalog, sources
-    from engine.assemble import packaged_manifest
-    from engine.loading import find_artifact
-    from engine.store import ModelStore
-    from engine.tokens import TokenCodec
+    from engine.denoising.tokens import TokenCodec
+    from engine.models.assemble import packaged_manifest
+    from engine.models.loading import find_artifact
+    from engine.weights import catalog, sources
+    from engine.weights.store import ModelStore
     from export.reference import reference_denoiser
 
     base = catalog.lookup(config.model)

@@ -118,10 +118,10 @@ def _checkpoint(args: argparse.Namespace) -> Path:
 
 def _base(args: argparse.Namespace) -> Path:
     """A base model to an artifact, or to the files that ship for it."""
-    from engine import catalog, sources
-    from engine.assemble import shipped_file
-    from engine.schedule import LEFT_TO_RIGHT
-    from engine.store import ModelStore
+    from engine.denoising.schedule import LEFT_TO_RIGHT
+    from engine.models.assemble import shipped_file
+    from engine.weights import catalog, sources
+    from engine.weights.store import ModelStore
     from export.package import drafting_rule, package
     from export.transitions import TRANSITIONS_FILE
     from lsp_server.cli.progress import FirstUse

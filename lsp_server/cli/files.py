@@ -13,9 +13,9 @@ import tempfile
 from pathlib import Path
 from typing import BinaryIO
 
-from engine import regions
+from engine.code import regions
+from engine.code.text import Document, decode, encode
 from engine.errors import TextError, UsageError
-from engine.text import Document, decode, encode
 
 STDIN = "-"
 MAX_BYTES = 16 * 2**20

@@ -19,7 +19,7 @@ from lsp_server.cli import edit, options
 from lsp_server.replacing import loses_code, tokens_for
 
 if TYPE_CHECKING:
-    from engine.text import Document
+    from engine.code.text import Document
     from engine.types import Related
     from lsp_server.settings import Settings
 
@@ -96,7 +96,7 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
 
 def run(args: argparse.Namespace) -> int:
     """Fill and print; 1 where there is nothing to give."""
-    from engine import regions
+    from engine.code import regions
     from lsp_server.cli import files, requests
 
     from_stdin = args.file == files.STDIN
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _spans(args: argparse.Namespace, text: str) -> tuple[Span, ...]:
-    from engine import regions
+    from engine.code import regions
     from lsp_server.cli import holes
 
     if args.at is not None:
@@ -179,7 +179,7 @@ def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[
 
 def language_of(args: argparse.Namespace) -> str:
     """The language that the arguments name, or else that of the name of the file."""
-    from engine import languages
+    from engine.code import languages
 
     if args.language is not None:
         return str(args.language)
@@ -188,7 +188,7 @@ def language_of(args: argparse.Namespace) -> str:
 
 def _wants_lines(text: str, spans: tuple[Span, ...], language: str) -> bool:
     """Whether several lines belong in any of the holes."""
-    from engine import languages, regions
+    from engine.code import languages, regions
 
     if any("\n" in text[span.start_char : span.end_char] for span in spans):
         return True
@@ -204,8 +204,8 @@ def _wants_lines(text: str, spans: tuple[Span, ...], language: str) -> bool:
 
 def _give(args: argparse.Namespace, document: Document, spans: Sequence[Span], fills: Sequence[str]) -> None:
     """Write and print the filled text as asked."""
-    from engine import regions
-    from engine.text import encode
+    from engine.code import regions
+    from engine.code.text import encode
     from lsp_server.cli import files
 
     text = regions.join(regions.cut(document.text, spans), fills)

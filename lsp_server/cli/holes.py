@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 
+from engine.code.text import LineIndex
 from engine.errors import PositionError, UsageError
-from engine.text import LineIndex
 from engine.types import Span
 
 

@@ -1,7 +1,7 @@
 """``unmask models``: lists, fetches, describes and verifies base weights and the artifacts made of them.
 
-What is asked for goes to stdout, progress to stderr. Where weights come from is ``engine.sources``'
-matter, where they lie ``engine.store``'s, what an artifact holds ``engine.artifact``'s.
+What is asked for goes to stdout, progress to stderr. Where weights come from is ``engine.weights.sources``'
+matter, where they lie ``engine.weights.store``'s, what an artifact holds ``engine.models.artifact``'s.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bars
     from rich.progress import TaskID
 
-    from engine.artifact import Manifest
-    from engine.catalog import BaseModel
-    from engine.store import ModelStore
+    from engine.models.artifact import Manifest
     from engine.types import Progress, ProgressListener
+    from engine.weights.catalog import BaseModel
+    from engine.weights.store import ModelStore
 
 DESCRIPTION = """\
 Base weights are a pretrained code model, fetched once and held to the sha256 its makers publish.
@@ -120,7 +120,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _list(args: argparse.Namespace) -> int:
-    from engine.catalog import BASES
+    from engine.weights.catalog import BASES
 
     store = _store(args)
     models = [_facts(base, store) for base in BASES]
@@ -142,10 +142,10 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _pull(args: argparse.Namespace) -> int:
-    from engine.catalog import lookup
     from engine.errors import UsageError
-    from engine.sources import pull
-    from engine.store import ModelStore
+    from engine.weights.catalog import lookup
+    from engine.weights.sources import pull
+    from engine.weights.store import ModelStore
 
     base = lookup(args.name)
     if args.file is not None and args.sources and "file" not in args.sources:
@@ -201,8 +201,8 @@ def _verify(args: argparse.Namespace) -> int:
 
 
 def _prune(args: argparse.Namespace) -> int:
-    from engine.assemble import superseded_artifacts
-    from engine.store import human_bytes
+    from engine.models.assemble import superseded_artifacts
+    from engine.weights.store import human_bytes
 
     freed_bytes = 0
     for directory in superseded_artifacts(_store(args)):
@@ -215,10 +215,10 @@ def _prune(args: argparse.Namespace) -> int:
 
 def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
     """A model by its name, or an artifact by its directory or its name in the store."""
-    from engine.artifact import is_artifact
-    from engine.catalog import lookup
     from engine.errors import ModelNotFoundError
-    from engine.home import expanded
+    from engine.models.artifact import is_artifact
+    from engine.weights.catalog import lookup
+    from engine.weights.home import expanded
 
     try:
         return lookup(name)
@@ -232,7 +232,7 @@ def _resolve(name: str, store: ModelStore) -> BaseModel | Path:
 
 
 def _facts(base: BaseModel, store: ModelStore) -> dict[str, Any]:
-    from engine.store import human_bytes
+    from engine.weights.store import human_bytes
 
     artifact = _artifact(base, store)
     damage = None if artifact is None else _damage(artifact)
@@ -276,18 +276,18 @@ def _config(args: argparse.Namespace) -> EngineConfig:
 
 
 def _store(args: argparse.Namespace) -> ModelStore:
-    from engine.store import ModelStore
+    from engine.weights.store import ModelStore
 
     return ModelStore(_config(args).cache_dir)
 
 
-# Artifacts: all that this command asks of `engine.artifact` and `engine.assemble`.
+# Artifacts: all that this command asks of `engine.models.artifact` and `engine.models.assemble`.
 
 
 def _packaged(base: BaseModel) -> Manifest | None:
     """The manifest that ships with Unmask for a base on such a machine; None where this version has none."""
     from engine.errors import ModelNotFoundError
-    from engine.variants import suited_manifest
+    from engine.models.variants import suited_manifest
 
     try:
         return suited_manifest(base.name, "auto")
@@ -297,8 +297,8 @@ def _packaged(base: BaseModel) -> Manifest | None:
 
 def _artifact(base: BaseModel, store: ModelStore) -> Path | None:
     """Where the artifact of a base lies; None where it is not built."""
-    from engine.artifact import is_artifact
-    from engine.assemble import artifact_path
+    from engine.models.artifact import is_artifact
+    from engine.models.assemble import artifact_path
 
     manifest = _packaged(base)
     directory = None if manifest is None else artifact_path(manifest, store)
@@ -308,15 +308,15 @@ def _artifact(base: BaseModel, store: ModelStore) -> Path | None:
 def _build(
     manifest: Manifest, base: BaseModel, gguf_path: Path, store: ModelStore, progress: ProgressListener
 ) -> Path:
-    from engine.assemble import build_artifact
+    from engine.models.assemble import build_artifact
 
     return build_artifact(manifest, base, gguf_path, store, progress=progress)
 
 
 def _damage(directory: Path) -> str | None:
     """What is wrong with an artifact, its weights looked at but not read; None where nothing is."""
-    from engine.artifact import verify
     from engine.errors import ModelError
+    from engine.models.artifact import verify
 
     try:
         verify(directory, full=False)
@@ -326,14 +326,14 @@ def _damage(directory: Path) -> str | None:
 
 
 def _verify_artifact(directory: Path, progress: ProgressListener) -> Path:
-    from engine.artifact import verify
+    from engine.models.artifact import verify
 
     verify(directory, full=True, progress=progress)
     return directory
 
 
 def _manifest_facts(directory: Path) -> dict[str, Any]:
-    from engine.artifact import load_manifest
+    from engine.models.artifact import load_manifest
 
     manifest = load_manifest(directory)
     return {

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from engine.config import Device, EngineConfig, SourceKind
-from engine.schedule import DECODINGS
+from engine.denoising.schedule import DECODINGS
 
 if TYPE_CHECKING:
     from engine.engine import Engine

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn, TypeVar, get_args
 
-from engine.edits import smallest_edits
+from engine.code.edits import smallest_edits
 from engine.errors import UsageError
 from engine.types import (
     MAX_HOLE_TOKENS,

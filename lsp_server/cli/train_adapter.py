@@ -51,11 +51,11 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when the run has come to its end."""
-    from engine import catalog, sources
-    from engine.assemble import packaged_manifest
-    from engine.loading import find_artifact
-    from engine.store import ModelStore
-    from engine.tokens import TokenCodec
+    from engine.denoising.tokens import TokenCodec
+    from engine.models.assemble import packaged_manifest
+    from engine.models.loading import find_artifact
+    from engine.weights import catalog, sources
+    from engine.weights.store import ModelStore
     from export.train import Place, gpu_is_there, train_adapter
 
     if args.cuda and not gpu_is_there():

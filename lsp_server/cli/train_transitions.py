@@ -44,10 +44,10 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Count; 0 when the table is written."""
-    from engine.artifact import load_manifest
-    from engine.loading import find_artifact
-    from engine.tokens import TokenCodec
-    from engine.transitions import Transitions
+    from engine.denoising.tokens import TokenCodec
+    from engine.denoising.transitions import Transitions
+    from engine.models.artifact import load_manifest
+    from engine.models.loading import find_artifact
     from export.data import frequent_tokens, read_shards
     from export.recipe import Recipe
     from export.transitions import write_transitions

@@ -11,9 +11,8 @@ from urllib.parse import quote
 
 import pytest
 
-from engine.languages import by_id
-from engine.offers import TARGETS
-from engine.syntax import has_error
+from engine.code.languages import TARGETS, by_id
+from engine.code.syntax import has_error
 from tests.clients import home, neovim_editor
 from tests.clients.conftest import Open
 from tests.clients.home import ROOT

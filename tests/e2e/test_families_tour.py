@@ -84,7 +84,7 @@ def test_the_server_gives_what_the_engine_gives(place: Path, start: Start) -> No
 
 
 def test_every_family_is_on_the_page() -> None:
-    from engine.diffusion import FAMILIES
+    from engine.denoising.diffusion import FAMILIES
     from export.families import READERS
 
     assert all(f"`{kind}`" in PAGE for kind in READERS if kind != "qwen2")

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from engine.edits import smallest_edits
-from engine.languages import by_id
-from engine.syntax import has_error
+from engine.code.edits import smallest_edits
+from engine.code.languages import by_id
+from engine.code.syntax import has_error
 from tests.e2e.conftest import Start
 from tests.e2e.rpc import Client, RpcError, span
 from tests.e2e.test_lsp_fill import COMMANDS_ONLY, RESOLVES, applied
@@ -30,7 +30,7 @@ ANNOTATES: dict[str, Any] = {
 STUB = """
 import sys
 from engine import editing
-from engine.fake import FakeDenoiser
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.types import EditResult
 from lsp_server import host, server, session

@@ -11,7 +11,7 @@ from tests.e2e.rpc import Client, span
 # A server whose engine fills in what it was told of other files.
 ECHO = """
 import sys
-from engine.fake import FakeDenoiser
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.types import FillResult
 from lsp_server import server

@@ -17,15 +17,15 @@ from transformers.models.diffusion_gemma.generation_diffusion_gemma import (
     StableAndConfidentStoppingCriteria,
 )
 
-from engine.artifact import load_manifest
-from engine.commit import CommitRule, choose, temperature_at
 from engine.config import EngineConfig
-from engine.denoise import Task
-from engine.denoise_slots import SEED, denoise_slots
+from engine.denoising.commit import CommitRule, choose, temperature_at
+from engine.denoising.denoise import Task
+from engine.denoising.denoise_slots import SEED, denoise_slots
+from engine.denoising.tokens import TokenCodec
 from engine.engine import open_engine
-from engine.runtime import OnnxModel
-from engine.slot_denoiser import DiffusionDenoiser
-from engine.tokens import TokenCodec
+from engine.models.artifact import load_manifest
+from engine.models.runtime import OnnxModel
+from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.types import CancelToken, Deadline, FillRequest
 from export.convert import Conversion
 from tests import checkpoints

@@ -20,17 +20,17 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from engine.artifact import Manifest, load_manifest
-from engine.canvas import MASKED
-from engine.commit import CommitRule
 from engine.config import EngineConfig
-from engine.denoise import Denoised, Task
-from engine.denoise_slots import denoise_slots
+from engine.denoising.canvas import MASKED
+from engine.denoising.commit import CommitRule
+from engine.denoising.denoise import Denoised, Task
+from engine.denoising.denoise_slots import denoise_slots
+from engine.denoising.tokens import TokenCodec
 from engine.engine import open_engine
 from engine.errors import ArtifactError
-from engine.runtime import OnnxModel
-from engine.slot_denoiser import DiffusionDenoiser
-from engine.tokens import TokenCodec
+from engine.models.artifact import Manifest, load_manifest
+from engine.models.runtime import OnnxModel
+from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.types import CancelToken, Deadline, EditRequest, FillRequest
 from export.base import GgufBase, weight_sources
 from export.convert import Conversion

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import runtime
+from engine.models import runtime
 from export.base import load_model
 from export.kernel import int8_product
 from export.peer import TransformersModel, as_transformers

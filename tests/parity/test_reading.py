@@ -9,14 +9,14 @@ import numpy.typing as npt
 import pytest
 import torch
 
-from engine.cache import ContextCache
-from engine.canvas import Canvas
-from engine.canvas_denoiser import CHUNK, CanvasDenoiser
-from engine.denoiser import TOP, Prediction
-from engine.draft import ROOT, Draft
+from engine.denoising.cache import ContextCache
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoiser import TOP, Prediction
+from engine.denoising.draft import ROOT, Draft
+from engine.denoising.rows import Rows
 from engine.errors import Cancelled
-from engine.rows import Rows
-from engine.runtime import OnnxModel
+from engine.models.canvas_denoiser import CHUNK, CanvasDenoiser
+from engine.models.runtime import OnnxModel
 from engine.types import CancelToken
 from export.base import load_model
 from export.reference import TorchModel

@@ -9,19 +9,19 @@ import numpy as np
 import pytest
 import torch
 
-from engine import catalog, sources
-from engine.artifact import verify
-from engine.cache import ContextCache
-from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
-from engine.denoise import Task, denoise
-from engine.loading import find_artifact
-from engine.rows import Rows
-from engine.runtime import OnnxModel
-from engine.schedule import LEFT_TO_RIGHT
-from engine.store import ModelStore
-from engine.tokens import TokenCodec
+from engine.denoising.cache import ContextCache
+from engine.denoising.denoise import Task, denoise
+from engine.denoising.rows import Rows
+from engine.denoising.schedule import LEFT_TO_RIGHT
+from engine.denoising.tokens import TokenCodec
+from engine.models.artifact import verify
+from engine.models.canvas_denoiser import CanvasDenoiser
+from engine.models.loading import find_artifact
+from engine.models.runtime import OnnxModel
 from engine.types import CancelToken, Deadline
+from engine.weights import catalog, sources
+from engine.weights.store import ModelStore
 from export.base import load_model
 from export.model import DenoiserModel
 from export.peer import as_transformers

@@ -13,23 +13,24 @@ import pytest
 import torch
 from transformers import Qwen2Config, Qwen2ForCausalLM
 
-from engine import encodings, runtime
-from engine.artifact import load_manifest
-from engine.assemble import assemble
-from engine.cache import BUCKET, ContextCache
-from engine.canvas import Canvas
-from engine.canvas_denoiser import CanvasDenoiser
 from engine.config import EngineConfig
-from engine.denoise import Avoided, Denoised, Task, denoise
-from engine.denoiser import Prediction
+from engine.denoising.cache import BUCKET, ContextCache
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoise import Avoided, Denoised, Task, denoise
+from engine.denoising.denoiser import Prediction
+from engine.denoising.rows import Rows
+from engine.denoising.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule
+from engine.denoising.tokens import TokenCodec
+from engine.denoising.transitions import Transitions
 from engine.engine import Engine, open_engine
 from engine.errors import ArtifactError, IntegrityError
-from engine.rows import Rows
-from engine.runtime import OnnxModel
-from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule
-from engine.tokens import TokenCodec
-from engine.transitions import Transitions
+from engine.models import runtime
+from engine.models.artifact import load_manifest
+from engine.models.assemble import assemble
+from engine.models.canvas_denoiser import CanvasDenoiser
+from engine.models.runtime import OnnxModel
 from engine.types import CancelToken, Deadline, FillRequest
+from engine.weights import encodings
 from export.adapter import load_adapter
 from export.base import load_model
 from export.package import package

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from engine.artifact import sha256_of
 from engine.config import EngineConfig
+from engine.denoising.tokens import TokenCodec
 from engine.engine import open_engine
-from engine.tokens import TokenCodec
+from engine.models.artifact import sha256_of
 from engine.types import FillRequest
 from export.adapter import read_adapter
 from export.data import Shape

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from engine import languages
+from engine.code import languages
+from engine.code.syntax import error_count
 from engine.engine import Engine
-from engine.syntax import error_count
 from engine.types import EditRequest, EditResult, Span
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]

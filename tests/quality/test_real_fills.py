@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from engine.denoising.schedule import DECODINGS
 from engine.engine import Engine
-from engine.schedule import DECODINGS
 from engine.types import FillRequest
 
 pytestmark = [pytest.mark.model, pytest.mark.timeout(900)]

@@ -7,8 +7,8 @@ import importlib
 from hypothesis import strategies as st
 
 from engine import editing
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
-from engine.fake import FakeDenoiser
 from engine.tasks import Edited
 from engine.types import CancelToken, EditKind, EditRequest, EditResult, Span
 from engine.workbench import Workbench

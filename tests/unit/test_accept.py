@@ -13,8 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import accept
-from engine.accept import (
+from engine.code.languages import LANGUAGES, PLAINTEXT, Language, by_id, by_path
+from engine.code.regions import landmarks, shape_at
+from engine.code.syntax import error_count
+from engine.code.text import split_lines
+from engine.filling import accept
+from engine.filling.accept import (
     MIN_CONFIDENCE,
     NOTHING_TO_ADD,
     PARSES_WORSE,
@@ -24,10 +28,6 @@ from engine.accept import (
     judge,
     tidy,
 )
-from engine.languages import LANGUAGES, PLAINTEXT, Language, by_id, by_path
-from engine.regions import landmarks, shape_at
-from engine.syntax import error_count
-from engine.text import split_lines
 
 PYTHON = [Path(module.__file__) for module in (csv, heapq, textwrap)]
 SAMPLES = sorted((Path(__file__).parents[1] / "cases" / "code").iterdir())

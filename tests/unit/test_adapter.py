@@ -10,9 +10,9 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from engine.cache import ContextCache
+from engine.denoising.cache import ContextCache
+from engine.denoising.rows import Rows
 from engine.errors import ArtifactError
-from engine.rows import Rows
 from export.adapter import (
     AdapterInfo,
     adapter_parameters,

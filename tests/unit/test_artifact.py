@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
-from engine.artifact import AdapterEntry, FileEntry, load_manifest, verify
-from engine.assemble import assemble, build_artifact
-from engine.catalog import BASES
-from engine.commit import CommitRule
 from engine.config import EngineConfig
-from engine.diffusion import Diffusion
+from engine.denoising.commit import CommitRule
+from engine.denoising.diffusion import Diffusion
+from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.engine import open_engine
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
-from engine.store import ModelStore
+from engine.models.artifact import AdapterEntry, FileEntry, load_manifest, verify
+from engine.models.assemble import assemble, build_artifact
 from engine.types import FillRequest
+from engine.weights.catalog import BASES
+from engine.weights.store import ModelStore
 from tests.conftest import TinyModel
 
 TABLE = {"file": "b", "sha256": "0" * 64, "bytes": 1}

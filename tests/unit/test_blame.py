@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine import languages
-from engine.faults import Blame, Faults
+from engine.code import languages
+from engine.code.faults import Blame, Faults
 
 PYTHON = languages.by_id("python")
 CLEAN = Faults(0, 0)

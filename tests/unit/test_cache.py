@@ -8,7 +8,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.cache import BUCKET, CachePool, ContextCache
+from engine.denoising.cache import BUCKET, CachePool, ContextCache
 
 SHAPE = (2, 1, 4)
 BYTES = 2 * BUCKET * 4 * 4

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.canvas import MASKED, Canvas
-from engine.draft import NO_DRAFT, ROOT, Draft
-from engine.unmask import best_tokens, hold_to, prefer_others
+from engine.denoising.canvas import MASKED, Canvas
+from engine.denoising.draft import NO_DRAFT, ROOT, Draft
+from engine.denoising.unmask import best_tokens, hold_to, prefer_others
 
 
 def test_a_new_canvas_is_all_masks() -> None:

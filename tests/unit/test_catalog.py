@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from engine.catalog import BASES, lookup
 from engine.config import DEFAULT_MODEL
 from engine.errors import ModelNotFoundError
+from engine.weights.catalog import BASES, lookup
 
 
 def test_the_default_model_is_the_smallest():

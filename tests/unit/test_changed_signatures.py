@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.languages import by_id
+from engine.code.languages import by_id
 from engine.tasks.next_edit import follow_ups
 from tests.unit.edits import edited
 from tests.unit.test_next_edit import STATIC, check, followed

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.chat import Turn, chat_context
+from engine.denoising.chat import Turn, chat_context
+from engine.denoising.tokens import TokenCodec
 from engine.errors import ArtifactError
-from engine.tokens import TokenCodec
 
 CODEC = TokenCodec.of_bytes(["<|endoftext|>", "<|im_start|>", "<|im_end|>"])
 START, END = 257, 258

@@ -9,11 +9,11 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from engine import languages, regions
+from engine.code import languages, regions
+from engine.code.syntax import has_error
 from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
 from engine.errors import BackendError
-from engine.syntax import has_error
 from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult, FrameListener
 from lsp_server.cli import canvas_view, demo
 from tests.unit.conftest import Unmask

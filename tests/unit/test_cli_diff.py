@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.regions import cut, join
+from engine.code.regions import cut, join
 from engine.types import Span
 from lsp_server.cli.diff import unified_diff
 

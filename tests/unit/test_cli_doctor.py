@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from engine import runtime, store
 from engine.errors import BackendError
+from engine.models import runtime
+from engine.weights import store
 from lsp_server.cli import machine
 from tests.unit.conftest import Unmask
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import EngineConfig
-from engine.schedule import DECODINGS, Decoding
+from engine.denoising.schedule import DECODINGS, Decoding
 from export.corpus.shards import Document, write_shards
 from lsp_server import options
 from lsp_server.cli.eval import _in_order

@@ -14,12 +14,12 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from engine.artifact import TensorEntry
 from engine.config import EngineConfig
-from engine.denoiser import Encoded
+from engine.denoising.denoiser import Encoded
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import Decoding
 from engine.engine import Engine, open_denoiser
-from engine.fake import FakeDenoiser
-from engine.schedule import Decoding
+from engine.models.artifact import TensorEntry
 from engine.types import CancelToken, EditRequest, FillRequest
 from lsp_server.cli.measure import OCCASIONS, compare, growth, plot, roofline, workloads
 from lsp_server.cli.measure.compare import Figures, Sample

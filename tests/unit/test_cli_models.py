@@ -10,10 +10,10 @@ from dataclasses import replace
 
 import pytest
 
-from engine import catalog
-from engine import store as store_module
-from engine.assemble import artifact_path, packaged_manifest, superseded_artifacts
-from engine.store import ModelStore
+from engine.models.assemble import artifact_path, packaged_manifest, superseded_artifacts
+from engine.weights import catalog
+from engine.weights import store as store_module
+from engine.weights.store import ModelStore
 from lsp_server.cli import models
 from lsp_server.cli.main import main
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.commit import (
+from engine.denoising.commit import (
     CommitRule,
     best_length,
     certainty,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine.languages import by_id
+from engine.code.languages import by_id
 from export.corpus import filters
 
 PYTHON = by_id("python")

@@ -12,9 +12,9 @@ import httpx
 import pytest
 
 from engine.errors import IntegrityError, SourceError, UsageError
-from engine.store import ModelStore
 from engine.types import CancelToken
-from engine.web import Web
+from engine.weights.store import ModelStore
+from engine.weights.web import Web
 from export.corpus.debian import MIRROR_VARIABLE, Debian
 from export.corpus.packages import Package, RemoteFile
 from export.corpus.registries import NPM_VARIABLES, Npm, PyPI, ask

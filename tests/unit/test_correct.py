@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.correct import CorrectionRule, correct
-from engine.denoiser import TOP, Reading
+from engine.denoising.correct import CorrectionRule, correct
+from engine.denoising.denoiser import TOP, Reading
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.errors import Cancelled
-from engine.fake import FakeDenoiser
 from engine.types import CancelToken
 
 ALPHABET = "abcdefgh"

@@ -11,15 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.canvas import Canvas
-from engine.denoise import Avoided, Denoised, Task, denoise
-from engine.denoiser import Encoded, Prediction
-from engine.draft import ROOT, Draft
+from engine.code.regions import join
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoise import Avoided, Denoised, Task, denoise
+from engine.denoising.denoiser import Encoded, Prediction
+from engine.denoising.draft import ROOT, Draft
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.engine import Engine
 from engine.errors import Cancelled, UsageError
-from engine.fake import FakeDenoiser
-from engine.regions import join
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest
 
 SURE = FakeDenoiser.rule

@@ -10,14 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.canvas import MASKED, Canvas
-from engine.commit import CommitRule
-from engine.denoise import Avoided, Denoised, Task
-from engine.denoise_slots import EXPANSIONS, denoise_slots
-from engine.denoiser import Encoded, PlainTokens, Reading, Scores
-from engine.diffusion import Diffusion
+from engine.denoising.canvas import MASKED, Canvas
+from engine.denoising.commit import CommitRule
+from engine.denoising.denoise import Avoided, Denoised, Task
+from engine.denoising.denoise_slots import EXPANSIONS, denoise_slots
+from engine.denoising.denoiser import Encoded, PlainTokens, Reading, Scores
+from engine.denoising.diffusion import Diffusion
+from engine.denoising.tokens import TokenCodec
 from engine.errors import Cancelled
-from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, ModelInfo
 
 CODEC = TokenCodec.of_bytes(["<end>", "<mask>", "<expand>", "<delete>"])

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.code.edits import smallest_edits
+from engine.code.languages import by_id
+from engine.code.names import introduced
 from engine.edit_gate import PARSES_WORSE, admit, in_style_of
-from engine.edits import smallest_edits
-from engine.languages import by_id
-from engine.names import introduced
 
 PYTHON, SCRIPT, TYPED, RUST = map(by_id, ("python", "javascript", "typescript", "rust"))
 

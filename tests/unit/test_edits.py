@@ -6,7 +6,7 @@ import time
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.edits import TextEdit, apply, smallest_edits
+from engine.code.edits import TextEdit, apply, smallest_edits
 from engine.types import Span
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab_ (),\t\r\né😀\ufeff\ud83d\ude00")), max_size=60)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from engine.encodings import (
+from engine.weights.encodings import (
     BLOCK,
     MIDDLE,
     MOST_COLUMNS,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import languages
-from engine.ending import begins_anew, cut_at_end
-from engine.faults import errors_of
+from engine.code import languages
+from engine.code.faults import errors_of
+from engine.filling.ending import begins_anew, cut_at_end
 
 PYTHON = languages.by_id("python")
 DEF = "def f(a, b):\n"

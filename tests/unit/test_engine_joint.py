@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
-from engine.canvas import Canvas
-from engine.denoiser import Encoded, Prediction, Reading
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoiser import Encoded, Prediction, Reading
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import LEFT_TO_RIGHT, Decoding
 from engine.engine import Engine
 from engine.errors import Cancelled
-from engine.fake import FakeDenoiser
-from engine.filler import STAND_IN
-from engine.joint import CLEARLY_LIKELIER, MAX_SWEEPS
-from engine.schedule import LEFT_TO_RIGHT, Decoding
+from engine.filling.filler import STAND_IN
+from engine.filling.joint import CLEARLY_LIKELIER, MAX_SWEEPS
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest, FillResult
 
 Filling = Callable[[str, str], str]
@@ -190,7 +190,7 @@ def test_a_hole_that_was_refused_can_be_filled_later() -> None:
 def test_holes_far_apart_stay_as_they_were_first_filled(
     gap: int, first: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.joint.MAX_JOINT_CHARS", 100)
+    monkeypatch.setattr("engine.filling.joint.MAX_JOINT_CHARS", 100)
     between = "\n" + "# \n" * (gap // 2) + "two = "
     denoiser = Seeing(in_the_light_of_both, likes("seeing"))
     request = FillRequest(("one = ", None, between, None, "\n"), language="python", heal=False)

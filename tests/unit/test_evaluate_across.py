@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
-from engine.fake import FakeDenoiser
 from engine.types import EditRequest, Related
 from export.corpus.shards import Document
 from export.evaluate import crossfile, follow

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from engine import languages, syntax
+from engine.code import languages, syntax
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.errors import UsageError
-from engine.fake import FakeDenoiser
 from engine.types import Span
 from export.corpus.shards import Document
 from export.evaluate import actions, documents

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
-from engine.fake import FakeDenoiser
 from export.evaluate import instructions
 from export.evaluate.answers import Reply
 from export.evaluate.instructions import Case, evaluation, judge, read_cases

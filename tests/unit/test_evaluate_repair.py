@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from engine.schedule import DECODINGS
-from engine.tokens import TokenCodec
+from engine.denoising.schedule import DECODINGS
+from engine.denoising.tokens import TokenCodec
 from export.corpus.shards import Document
 from export.evaluate import repair
 from export.evaluate.answers import Answer, Evaluation

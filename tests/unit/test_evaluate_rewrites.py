@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
-from engine.fake import FakeDenoiser
 from export.evaluate.rewrites import evaluation
 
 PROBLEM = {

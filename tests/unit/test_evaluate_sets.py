@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
-from engine import regions
+from engine.code import regions
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import DECODINGS
 from engine.engine import Engine
 from engine.errors import UsageError
-from engine.fake import FakeDenoiser
-from engine.schedule import DECODINGS
 from engine.types import FillRequest, FillResult
 from export.corpus.shards import Document, write_shards
 from export.evaluate import documents, heldout, infilling, joint

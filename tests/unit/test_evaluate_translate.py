@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.errors import UsageError
-from engine.fake import FakeDenoiser
 from export.evaluate import translate
 from export.evaluate.answers import Reply
 from export.evaluate.go_tests import go_program

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine.languages import by_id
-from engine.syntax import parse
-from engine.tasks.slots import groups_of
+from engine.code.languages import by_id
+from engine.code.syntax import parse
+from engine.tasks.annotations.slots import groups_of
 from export.corpus.shards import Document
 from export.evaluate import types
 from export.evaluate.answers import Reply

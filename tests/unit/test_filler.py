@@ -7,13 +7,13 @@ from dataclasses import replace
 
 import pytest
 
-from engine.canvas import Canvas
-from engine.denoiser import Prediction
+from engine.code.faults import Blame, Faults
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoiser import Prediction
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import Decoding
 from engine.engine import Engine
 from engine.errors import Cancelled
-from engine.fake import FakeDenoiser
-from engine.faults import Blame, Faults
-from engine.schedule import Decoding
 from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
 
 

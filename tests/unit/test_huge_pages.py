@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from engine.huge_pages import HUGE_PAGE, _private_memory, move_to_huge_pages
+from engine.models.huge_pages import HUGE_PAGE, _private_memory, move_to_huge_pages
 
 MAPS = """\
 00400000-00e00000 rw-p 00000000 fe:00 1234                       /usr/bin/python3.11

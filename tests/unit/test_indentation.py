@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import languages
-from engine.indentation import indentation_faults
+from engine.code import languages
+from engine.code.indentation import indentation_faults
 
 PYTHON = languages.by_id("python")
 

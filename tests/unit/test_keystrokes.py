@@ -6,8 +6,8 @@ import ast
 
 import pytest
 
-from engine import languages
-from engine.syntax import error_count
+from engine.code import languages
+from engine.code.syntax import error_count
 from lsp_server.cli import keystrokes
 from lsp_server.cli.keystrokes import PARTS_A_VISIT, Part, Sample
 

@@ -4,9 +4,9 @@ from pathlib import Path, PurePosixPath, PureWindowsPath
 
 import pytest
 
-from engine.brackets import ends_in_string, unmatched
-from engine.languages import LANGUAGES, PLAINTEXT, by_id, by_path, grammar_of
-from engine.syntax import error_count
+from engine.code.brackets import ends_in_string, unmatched
+from engine.code.languages import LANGUAGES, PLAINTEXT, by_id, by_path, grammar_of
+from engine.code.syntax import error_count
 
 SAMPLES = sorted((Path(__file__).parents[1] / "cases" / "code").iterdir())
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.canvas import MASKED
-from engine.denoiser import PlainTokens, SpecialTokens
-from engine.fake import FakeDenoiser
-from engine.layout import COLUMNS, TOKENS_PER_ANCHOR_LINE, Layout, lay_out
+from engine.denoising.canvas import MASKED
+from engine.denoising.denoiser import PlainTokens, SpecialTokens
+from engine.denoising.fake import FakeDenoiser
+from engine.filling.layout import COLUMNS, TOKENS_PER_ANCHOR_LINE, Layout, lay_out
 from engine.types import Span
 
 FAKE = FakeDenoiser()

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.canvas import Canvas
-from engine.denoise import Denoised, Task, denoise
-from engine.denoiser import Prediction
-from engine.draft import ROOT, Draft
-from engine.fake import FakeDenoiser
-from engine.lookup import MAX_RUN, Copied, Hint, continuation, with_copy
-from engine.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoise import Denoised, Task, denoise
+from engine.denoising.denoiser import Prediction
+from engine.denoising.draft import ROOT, Draft
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.lookup import MAX_RUN, Copied, Hint, continuation, with_copy
+from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.types import CancelToken, Deadline
 
 DRAFTING = DecodeRule(agreement=(0.5, 0.2), row_worth=0.25)

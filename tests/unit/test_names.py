@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import languages
-from engine.faults import Faults, faults_of
-from engine.names import unresolved
+from engine.code import languages
+from engine.code.faults import Faults, faults_of
+from engine.code.names import unresolved
 
 PYTHON = languages.by_id("python")
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import syntax
-from engine.edits import apply, smallest_edits
-from engine.languages import by_id
-from engine.tasks.change import Change
-from engine.tasks.follow_up import Implied
+from engine.code import syntax
+from engine.code.edits import apply, smallest_edits
+from engine.code.languages import by_id
+from engine.tasks.changes.change import Change
+from engine.tasks.changes.follow_up import Implied
 from engine.tasks.next_edit import argument_end, follow_ups
 from engine.types import EditRequest, Span
 from tests.unit.edits import assert_only_spans_changed, edited, fake_engine, odd_texts

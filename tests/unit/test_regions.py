@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine import syntax
-from engine.languages import LANGUAGES, PLAINTEXT, by_id, by_path
-from engine.regions import (
+from engine.code import syntax
+from engine.code.languages import LANGUAGES, PLAINTEXT, by_id, by_path
+from engine.code.regions import (
     Shape,
     cut,
     end_of_statement,
@@ -22,7 +22,7 @@ from engine.regions import (
     placeholder_spans,
     shape_at,
 )
-from engine.syntax import error_count, has_error
+from engine.code.syntax import error_count, has_error
 from engine.types import Span
 
 SAMPLES = sorted((Path(__file__).parents[1] / "cases" / "code").iterdir())

@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.context_index import related_files
-from engine.fake import FakeDenoiser
-from engine.imported import Import, imports_of, places_of
-from engine.languages import by_id, by_path
-from engine.layout import lay_out
-from engine.outline import Entry, outline
+from engine.code.context_index import related_files
+from engine.code.imported import Import, imports_of, places_of
+from engine.code.languages import by_id, by_path
+from engine.code.outline import Entry, outline
+from engine.denoising.fake import FakeDenoiser
+from engine.filling.layout import lay_out
 from engine.types import Related
 from lsp_server import analysis
 from lsp_server.ignored import Ignored

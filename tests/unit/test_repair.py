@@ -7,13 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engine import engine as engines
+from engine.code.edits import smallest_edits
+from engine.code.languages import by_id
+from engine.code.syntax import Trials, error_count, error_spans, parse
 from engine.config import EngineConfig
-from engine.edits import smallest_edits
+from engine.denoising.fake import FakeDenoiser
 from engine.engine import Engine
 from engine.errors import Cancelled
-from engine.fake import FakeDenoiser
-from engine.languages import by_id
-from engine.syntax import Trials, error_count, error_spans, parse
 from engine.tasks.mending import Mend, Trying, broken_spans, places
 from engine.types import CancelToken, Deadline, EditRequest, Span
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from engine.denoise import Denoised, Doubt
-from engine.faults import Faults
-from engine.revise import Start, revise
+from engine.code.faults import Faults
+from engine.denoising.denoise import Denoised, Doubt
+from engine.filling.revise import Start, revise
 
 CLEAN = Faults(0, 0)
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.canvas import MASKED
-from engine.rows import Rows
-from engine.runtime import visibility
+from engine.denoising.canvas import MASKED
+from engine.denoising.rows import Rows
+from engine.models.runtime import visibility
 
 
 def seen(rows: Rows) -> list[list[int]]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 def test_onnx_runtime_collects_nothing(tmp_path: Path) -> None:
-    code = "import os, engine.runtime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
+    code = "import os, engine.models.runtime; print(os.environ['ORT_DISABLE_TELEMETRY'])"
     hidden = ("XDG_CACHE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME")
     environ = {name: value for name, value in os.environ.items() if name not in hidden}
     environ |= {"HOME": str(tmp_path), "ORT_DISABLE_TELEMETRY": "0"}

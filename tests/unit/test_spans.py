@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import languages
-from engine.spans import KINDS, MAX_LINES, Kind, spans_of
+from engine.code import languages
+from engine.code.spans import KINDS, MAX_LINES, Kind, spans_of
 
 PYTHON = '''\
 import os  # größe 🙂

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from engine import brackets, languages, regions
-from engine.brackets import Unmatched
-from engine.languages import Language
-from engine.stopping import stop_rule
+from engine.code import brackets, languages, regions
+from engine.code.brackets import Unmatched
+from engine.code.languages import Language
+from engine.filling.stopping import stop_rule
 from engine.types import FillRequest
 
 PYTHON = languages.by_id("python")

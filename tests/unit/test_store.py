@@ -13,8 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import store as store_module
-from engine.catalog import BASES, BaseModel, WheelSet
 from engine.errors import (
     Cancelled,
     ConfigError,
@@ -23,8 +21,10 @@ from engine.errors import (
     SourceError,
     StoreError,
 )
-from engine.store import Meter, ModelStore, hash_file, human_bytes, write_atomically
 from engine.types import CancelToken, Progress
+from engine.weights import store as store_module
+from engine.weights.catalog import BASES, BaseModel, WheelSet
+from engine.weights.store import Meter, ModelStore, hash_file, human_bytes, write_atomically
 
 CONTENT = bytes(range(256)) * 2000
 

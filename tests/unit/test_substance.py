@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from engine import languages
+from engine.code import languages
 from engine.tasks.substance import changed_substance
 
 PYTHON = '''\

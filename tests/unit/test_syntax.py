@@ -7,10 +7,10 @@ import tracemalloc
 
 import pytest
 
-from engine import syntax
-from engine.accept import judge
-from engine.faults import Blame, Faults
-from engine.languages import by_id
+from engine.code import syntax
+from engine.code.faults import Blame, Faults
+from engine.code.languages import by_id
+from engine.filling.accept import judge
 
 
 def parsed(number: int) -> None:

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.languages import by_id
-from engine.syntax import parse
+from engine.code.languages import by_id
+from engine.code.syntax import parse
 from engine.tasks.comments import definitions_of, python_style
 from engine.types import Span
 from tests.unit.edits import assert_only_spans_changed, edit, edited, odd_texts

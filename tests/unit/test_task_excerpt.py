@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine import languages
+from engine.code import languages
 from engine.tasks.excerpt import Excerpt, style_of
 from engine.tasks.parts import split
 from engine.tasks.reach import end_rule

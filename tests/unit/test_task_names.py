@@ -15,9 +15,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.languages import by_id
-from engine.syntax import parse
-from engine.tasks.scopes import UnsureError, symbol_at
+from engine.code.languages import by_id
+from engine.code.syntax import parse
+from engine.scopes.symbols import UnsureError, symbol_at
 from engine.types import Span
 from tests.unit.edits import CURSOR, assert_only_spans_changed, edit, edited, odd_texts
 

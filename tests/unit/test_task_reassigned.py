@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from engine import languages
-from engine.edits import apply
+from engine.code import languages
+from engine.code.edits import apply
 from engine.tasks.reassigned import edits_of
 
 

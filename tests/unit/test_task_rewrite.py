@@ -8,15 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.chat import Turn
-from engine.denoise import StopRule
+from engine.code.languages import by_id
+from engine.denoising.chat import Turn
+from engine.denoising.denoise import StopRule
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.tokens import TokenCodec
 from engine.engine import Engine
 from engine.errors import ArtifactError, Cancelled
-from engine.fake import FakeDenoiser
-from engine.languages import by_id
 from engine.tasks import rewrite
 from engine.tasks.answers import TOO_LONG, Answer, ask
-from engine.tokens import TokenCodec
 from engine.types import CancelToken, Deadline, EditRequest, EditResult, Span
 from engine.workbench import Workbench, Written
 

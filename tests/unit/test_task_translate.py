@@ -8,14 +8,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from engine import languages
-from engine.canvas import Canvas
-from engine.denoiser import Prediction
+from engine.code import languages
+from engine.code.syntax import error_count
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoiser import Prediction
+from engine.denoising.fake import FakeDenoiser
+from engine.denoising.schedule import Decoding
 from engine.engine import Engine
 from engine.errors import UsageError
-from engine.fake import FakeDenoiser
-from engine.schedule import Decoding
-from engine.syntax import error_count
 from engine.tasks import glossary, translate
 from engine.tasks.answers import TOO_LONG
 from engine.tasks.assembly import assemble

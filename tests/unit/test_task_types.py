@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from engine.edits import apply
-from engine.languages import by_id
-from engine.syntax import parse
-from engine.tasks import slots, typenames, typescript
+from engine.code.edits import apply
+from engine.code.languages import by_id
+from engine.code.syntax import parse
 from engine.tasks.annotate import python_type_end
+from engine.tasks.annotations import slots, typenames, typescript
 from engine.tasks.imports import import_edits
 from engine.types import Span
 from tests.unit.edits import assert_only_spans_changed, edit, edited, odd_texts

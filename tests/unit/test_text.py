@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.errors import PositionError, TextError
-from engine.text import (
+from engine.code.text import (
     Document,
     LineIndex,
     Utf8,
@@ -18,6 +17,7 @@ from engine.text import (
     newline_of,
     split_lines,
 )
+from engine.errors import PositionError, TextError
 
 TEXTS = st.text(alphabet=st.sampled_from(list("ab \t\r\n\"'é漢😀\u2028\x0c\ufeff")), max_size=80)
 

@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers
 
-from engine.assemble import bpe_tokenizer
-from engine.tokens import MAX_HEAL_CHARS, TokenCodec
+from engine.denoising.tokens import MAX_HEAL_CHARS, TokenCodec
+from engine.models.assemble import bpe_tokenizer
 from tests.conftest import TinyModel
 
 BYTES = TokenCodec.of_bytes(["<|end|>"])

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 import torch
 
-from engine.cache import ContextCache
-from engine.denoiser import SpecialTokens
+from engine.denoising.cache import ContextCache
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.rows import Rows
+from engine.denoising.transitions import Transitions
 from engine.errors import ArtifactError
-from engine.rows import Rows
-from engine.transitions import Transitions
 from export.adapter import adapter_parameters, read_adapter, with_adapter
 from export.base import load_model
 from export.data import Sample, Samples, Shape, SourceFile

@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.denoiser import SpecialTokens
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.tokens import TokenCodec
 from engine.errors import UsageError
-from engine.tokens import TokenCodec
 from export.data import N_END, Samples, Shape, SourceFile, frequent_tokens, read_shards
 from export.noise import MASKED, NoiseRule
 from tests import tiny

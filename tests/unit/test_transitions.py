@@ -10,12 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from engine.draft import NO_DRAFT, ROOT
+from engine.denoising.draft import NO_DRAFT, ROOT
+from engine.denoising.fake import SPECIAL
+from engine.denoising.tokens import TokenCodec
+from engine.denoising.transitions import ALONE, COUNT_STEPS, MAX_NODES, UNKNOWN, TransitionRule, Transitions
+from engine.denoising.unmask import best_tokens
 from engine.errors import ArtifactError
-from engine.fake import SPECIAL
-from engine.tokens import TokenCodec
-from engine.transitions import ALONE, COUNT_STEPS, MAX_NODES, UNKNOWN, TransitionRule, Transitions
-from engine.unmask import best_tokens
 from export.data import SourceFile
 from export.transitions import MIN_PAIRS, MIN_TRIPLES, write_transitions
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.languages import by_id
+from engine.code.languages import by_id
 from engine.tasks.imports import without_idle
 from lsp_server import type_check
 from tests.unit.conftest import Unmask

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from engine import catalog, variants
-from engine.runtime import CPU, CUDA, Provider
+from engine.models import variants
+from engine.models.runtime import CPU, CUDA, Provider
+from engine.weights import catalog
 
 
 @pytest.mark.parametrize(

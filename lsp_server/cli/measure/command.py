@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.decode import verifying
+from engine.denoising.decode import verifying
 from engine.engine import Engine, open_denoiser
 from engine.errors import UsageError
 from lsp_server.cli import files, machine, options
@@ -30,8 +30,8 @@ from lsp_server.cli.measure import (
 from lsp_server.cli.progress import FirstUse
 
 if TYPE_CHECKING:
-    from engine.denoiser import Denoiser
-    from engine.tokens import TokenCodec
+    from engine.denoising.denoiser import Denoiser
+    from engine.denoising.tokens import TokenCodec
 
 
 def compare_peers(args: argparse.Namespace) -> int:
@@ -100,8 +100,8 @@ def show_roofline(args: argparse.Namespace) -> int:
     if config.model.partition(":")[0] == FAKE_MODEL:
         raise UsageError("the fake model has no weights to read", "Choose another with `--model`.")
     with _opened(config) as (engine, denoiser, codec), reports.saying() as say:
-        from engine.artifact import load_manifest
-        from engine.loading import find_artifact
+        from engine.models.artifact import load_manifest
+        from engine.models.loading import find_artifact
 
         manifest = load_manifest(find_artifact(config))
         say("measuring the machine")

@@ -12,11 +12,11 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from engine.canvas import Canvas
-from engine.denoiser import Encoded, Prediction, Reading, SpecialTokens
-from engine.draft import NO_DRAFT, Draft
+from engine.denoising.canvas import Canvas
+from engine.denoising.denoiser import Encoded, Prediction, Reading, SpecialTokens
+from engine.denoising.draft import NO_DRAFT, Draft
+from engine.denoising.schedule import DecodeRule
 from engine.errors import UsageError
-from engine.schedule import DecodeRule
 from engine.types import CancelToken, ModelInfo
 
 FloatArray = npt.NDArray[np.float32]

@@ -17,9 +17,9 @@ from lsp_server.cli import machine
 from lsp_server.cli.measure import workloads
 
 if TYPE_CHECKING:
-    from engine.denoiser import Denoiser
+    from engine.denoising.denoiser import Denoiser
+    from engine.denoising.tokens import TokenCodec
     from engine.engine import Engine
-    from engine.tokens import TokenCodec
 
 CONTEXTS = (128, 256, 512, 1024, 2048, 4096, 8192)
 CANVASES = (8, 16, 32, 64, 128, 256)
@@ -102,7 +102,7 @@ def holes(n_holes: int) -> FillRequest:
 
 def _pass(denoiser: Denoiser, ids: Sequence[int], n_masks: int) -> None:
     """The first pass behind a context, all slots masked; what is cached is used."""
-    from engine.canvas import Canvas
+    from engine.denoising.canvas import Canvas
 
     cancel = CancelToken()
     denoiser.encode(ids, cancel)

@@ -15,18 +15,18 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine import catalog, sources
-from engine.artifact import Manifest, load_manifest
-from engine.canvas import Canvas
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.decode import verifying
-from engine.denoiser import Denoiser, Encoded, Prediction, Reading
-from engine.draft import Draft
+from engine.denoising.canvas import Canvas
+from engine.denoising.decode import verifying
+from engine.denoising.denoiser import Denoiser, Encoded, Prediction, Reading
+from engine.denoising.draft import Draft
+from engine.denoising.schedule import DECODINGS, Decoding
 from engine.engine import Engine, open_denoiser
 from engine.errors import UnmaskError, UsageError
-from engine.schedule import DECODINGS, Decoding
-from engine.store import ModelStore
+from engine.models.artifact import Manifest, load_manifest
 from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
+from engine.weights import catalog, sources
+from engine.weights.store import ModelStore
 from lsp_server.cli import machine
 from lsp_server.cli.measure import OCCASIONS, Kind, Occasion
 from lsp_server.cli.measure.greedy import GreedyDenoiser, NextToken
@@ -307,7 +307,7 @@ class Hall:
     def _own_manifest(self) -> Manifest | None:
         if self._config.model.partition(":")[0] == FAKE_MODEL:
             return None
-        from engine.loading import find_artifact
+        from engine.models.loading import find_artifact
 
         return load_manifest(find_artifact(self._config))
 

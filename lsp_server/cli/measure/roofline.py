@@ -17,13 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from engine.canvas import Canvas
-from engine.draft import Draft
+from engine.denoising.canvas import Canvas
+from engine.denoising.draft import Draft
 from engine.types import CancelToken
 
 if TYPE_CHECKING:
-    from engine.artifact import Manifest, TensorEntry
-    from engine.denoiser import Denoiser
+    from engine.denoising.denoiser import Denoiser
+    from engine.models.artifact import Manifest, TensorEntry
 
 ROWS = (1, 2, 4, 8, 16, 32, 128)
 CONTEXT = 512
@@ -78,7 +78,7 @@ class Pass:
 
 def measure_ceilings(threads: int) -> Ceilings:
     """Measure both, the best of several runs: a ceiling is what is reached when nobody else is about."""
-    from engine.runtime import int8_products_per_s
+    from engine.models.runtime import int8_products_per_s
 
     return Ceilings(_bytes_per_s(threads), int8_products_per_s(threads))
 

@@ -32,22 +32,22 @@ REWRITE_LINES = 200
 MAX_TOKENS = 32
 
 SOURCES = (
-    "layout.py",
-    "tokens.py",
-    "cache.py",
-    "edits.py",
-    "lookup.py",
-    "brackets.py",
-    "catalog.py",
-    "spans.py",
-    "names.py",
-    "ending.py",
-    "joint.py",
-    "schedule.py",
+    "filling/layout.py",
+    "denoising/tokens.py",
+    "denoising/cache.py",
+    "code/edits.py",
+    "denoising/lookup.py",
+    "code/brackets.py",
+    "weights/catalog.py",
+    "code/spans.py",
+    "code/names.py",
+    "filling/ending.py",
+    "filling/joint.py",
+    "denoising/schedule.py",
 )
 """The modules of ``engine`` that places are looked for in."""
 
-REWRITTEN = "text.py"
+REWRITTEN = "code/text.py"
 
 
 @dataclass(frozen=True, slots=True)

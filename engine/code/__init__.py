@@ -1,0 +1,1 @@
+"""Source code as text and as trees: what is where in it. Knows no model."""

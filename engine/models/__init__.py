@@ -1,0 +1,1 @@
+"""Weights and graphs to a denoiser that runs. ONNX Runtime is used here."""

@@ -1,0 +1,88 @@
+"""A model's name to a running denoiser: fetched, assembled, verified and loaded, in that order."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from engine.config import EngineConfig
+from engine.denoising.denoiser import AnyDenoiser
+from engine.denoising.tokens import TokenCodec
+from engine.denoising.transitions import Transitions
+from engine.errors import ArtifactError
+from engine.models.artifact import Manifest, is_artifact, verify
+from engine.models.assemble import artifact_path, build_artifact
+from engine.models.canvas_denoiser import CanvasDenoiser
+from engine.models.huge_pages import move_to_huge_pages
+from engine.models.runtime import CPU, OnnxModel
+from engine.models.slot_denoiser import DiffusionDenoiser
+from engine.models.variants import suited_manifest
+from engine.types import CancelToken, ProgressListener
+from engine.weights import catalog, sources
+from engine.weights.store import ModelStore
+
+
+def load_denoiser(
+    config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
+) -> tuple[AnyDenoiser, TokenCodec]:
+    """Load the model a configuration names.
+
+    Raises:
+        ModelError: it cannot be had or does not hold together.
+        BackendError: ONNX Runtime cannot run it.
+        Cancelled: asked to stop.
+    """
+    directory = find_artifact(config, progress=progress, cancel=cancel)
+    manifest = verify(directory, progress=progress)
+    codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
+    _check_vocabulary(manifest, codec)
+    codec.widen(manifest.n_vocab)
+    codec.prepare()
+    transitions = _transitions(manifest)
+    model = OnnxModel(manifest, config.device, config.threads)
+    if model.provider.name == CPU:
+        move_to_huge_pages()
+    if manifest.diffusion is not None:
+        return DiffusionDenoiser(model, config.cache_mb << 20), codec
+    return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
+
+
+def find_artifact(
+    config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
+) -> Path:
+    """The artifact a configuration names; fetched and assembled where it is not there yet."""
+    as_path = Path(config.model)
+    if is_artifact(as_path):
+        return as_path
+    base = catalog.lookup(config.model)
+    store = ModelStore(config.cache_dir)
+    manifest = suited_manifest(base.name, config.device)
+    target = artifact_path(manifest, store)
+    if is_artifact(target):
+        return target
+    gguf_path = sources.pull(
+        base,
+        store,
+        order=config.sources,
+        base_file=config.base_file,
+        offline=config.offline,
+        progress=progress,
+        cancel=cancel,
+    )
+    return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
+
+
+def _transitions(manifest: Manifest) -> Transitions | None:
+    if manifest.transitions is None:
+        return None
+    table = Transitions.from_file(manifest.path(manifest.transitions))
+    if table.highest_token >= manifest.n_vocab:
+        raise ArtifactError(f"the transitions of {manifest.name} are of another vocabulary", "Pull it again.")
+    return table
+
+
+def _check_vocabulary(manifest: Manifest, codec: TokenCodec) -> None:
+    if codec.n_vocab > manifest.n_vocab:
+        raise ArtifactError(
+            f"the tokenizer of {manifest.name} has {codec.n_vocab} tokens, its graph only {manifest.n_vocab}",
+            "Pull the model again.",
+        )

@@ -1,0 +1,1 @@
+"""Where types are missing, and which types a file can use."""

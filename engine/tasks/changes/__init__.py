@@ -1,0 +1,1 @@
+"""A change to what it implies elsewhere in its file."""

@@ -1,0 +1,1 @@
+"""A base model's name to its verified weights on the disk."""
