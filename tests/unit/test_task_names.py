@@ -418,6 +418,19 @@ def test_names_are_put_in_every_place() -> None:
         ("list", "python", "def f(§placeholder): return placeholder\n", None),
         ("taken", "python", "def f(§placeholder): return placeholder + taken\n", None),
         ("placeholder", "python", "def f(§placeholder): return placeholder\n", None),
+        ("free", "python", "def f(§old): g(old)\nfree = 1\n", "def f(free): g(free)\nfree = 1\n"),
+        ("seen", "python", "seen = 1\ndef f(§old): return seen + old\n", None),
+        ("inner", "python", "def f(§old): return [inner + old for inner in old]\n", None),
+        ("late", "javascript", "function f(§old) { { let late = 1; g(late, old); } }", None),
+        (
+            "apart",
+            "javascript",
+            "function f(§old) { g(old); }\nfunction h(apart) { g(apart); }",
+            "function f(apart) { g(apart); }\nfunction h(apart) { g(apart); }",
+        ),
+        ("v2", "go", "package m\nfunc f(§v1 int) { g(v1) }\n", None),
+        ("rows3", "python", "def f(§rows2): g(rows2)\n", "def f(rows): g(rows)\n"),
+        ("utf8", "python", "def f(§coding): g(coding)\n", "def f(utf8): g(utf8)\n"),
         ("9 + 1", "python", "def f(§placeholder): return placeholder\n", None),
     ],
 )
@@ -425,6 +438,14 @@ def test_what_a_name_may_be(answer: str, language: str, marked: str, expected: s
     result = edit("names", marked, language, answer)
     text = marked.replace(CURSOR, "")
     assert (result.status, result.text) == (("ok", expected) if expected else ("refused", text))
+
+
+def test_a_name_made_of_one_that_says_nothing_is_rid_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.tasks.rename.MUCH_LESS_LIKELY", 1e9)  # the fake knows its answer alone
+    assert edit("names", "package m\nfunc f(§v1 int) { g(v1) }\n", "go", "v1Rows").text == (
+        "package m\nfunc f(rows int) { g(rows) }\n"
+    )
+    assert "countRows" in edit("names", "(§count) => count", "javascript", "countRows").text
 
 
 def test_a_name_of_the_whole_file_is_said_to_be_one() -> None:
