@@ -445,7 +445,7 @@ class _Resolver:
 
 
 def words_of(text: str) -> set[str]:
-    """Every word of a text: what a new name must not be."""
+    """Every word of a text, whatever it stands for."""
     return set(re.findall(r"[^\W\d]\w*", text))
 
 

@@ -10,6 +10,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
@@ -104,6 +105,7 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError("--write needs a file, and stdin is none", "Leave it out, or name a file.")
     if not from_stdin:
         files.check_no_secret(args.file)
+    _check_language(args.language)
     if edit.is_asked(args):
         return edit.run(args)
     project_dir = None if from_stdin else Path(args.file).absolute().parent
@@ -175,6 +177,17 @@ def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[
     root = next((folder for folder in folders if (folder / ".git").exists()), folders[0])
     inside = PurePosixPath(file.relative_to(root).as_posix())
     return RelatedFiles().of(inside, text, language, Around(root, settings.excludes))
+
+
+def _check_language(named: str | None) -> None:
+    """Say where the language that is named is none that is known."""
+    from engine.code import languages
+
+    if named is None or languages.by_id(named) is not languages.PLAINTEXT or named == languages.PLAINTEXT.id:
+        return
+    near = get_close_matches(named.lower(), [language.id for language in languages.LANGUAGES], n=1)
+    meant = f": did you mean {near[0]}?" if near else ""
+    options.warn(f"{named} is no language Unmask knows, so the text is taken for plain text{meant}")
 
 
 def language_of(args: argparse.Namespace) -> str:

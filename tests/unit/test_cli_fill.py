@@ -125,6 +125,17 @@ def test_the_place_decides_how_many_lines_unless_told(
     assert unmask("fill", "-", "--language", "python", *options, *model, stdin=text).out == filled
 
 
+def test_a_language_that_is_not_known_is_said(unmask: Unmask) -> None:
+    filled = [
+        unmask("fill", "-", "--language", name, *FAKE, stdin=b"x = <hole>\n")
+        for name in ("pyhton", "cobol", "plaintext", "py")
+    ]
+    assert [(outcome.code, outcome.out) for outcome in filled] == [(0, filled[-1].out)] * 4
+    assert "pyhton is no language" in filled[0].err and "did you mean python?" in filled[0].err
+    assert "cobol is no language" in filled[1].err and "did you mean" not in filled[1].err
+    assert "no language" not in filled[2].err + filled[3].err
+
+
 @pytest.mark.parametrize("output", [(), ("--diff",), ("--json",), ("--write",)])
 def test_a_refusal_prints_and_writes_no_text(unmask: Unmask, source: Path, output: tuple[str, ...]) -> None:
     outcome = unmask("fill", str(source), "--at", "2:12", "--model", "fake:answer=", *output)
