@@ -85,6 +85,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     verifying = actions.add_parser("verify", help="read weights and artifact again and compare every sha256")
 
     pruning = actions.add_parser("prune", help="remove artifacts that only other versions of Unmask use")
+    pruning.add_argument("-n", "--dry-run", action="store_true", help="say what would go, and remove nothing")
 
     pulling.add_argument("name", metavar="NAME", help="a name from `unmask models list`")
     pulling.add_argument(
@@ -207,9 +208,11 @@ def _prune(args: argparse.Namespace) -> int:
     freed_bytes = 0
     for directory in superseded_artifacts(_store(args)):
         freed_bytes += sum(file.stat().st_size for file in directory.iterdir())
-        shutil.rmtree(directory)
-        print(f"removed   {directory}")
-    print(f"{human_bytes(freed_bytes)} freed" if freed_bytes else "nothing to remove")
+        if not args.dry_run:
+            shutil.rmtree(directory)
+        print(f"{'would go' if args.dry_run else 'removed':<9} {directory}")
+    done = "would be freed" if args.dry_run else "freed"
+    print(f"{human_bytes(freed_bytes)} {done}" if freed_bytes else "nothing to remove")
     return 0
 
 

@@ -169,6 +169,9 @@ def test_prune_removes_what_other_versions_made_and_nothing_else(capsys, tmp_pat
     for name in ("tiny-u8-0123456789ab", "tiny-u8", "my-model", "other-u8-0123456789ab"):
         (artifacts / name).mkdir(parents=True)
         (artifacts / name / "manifest.json").write_text("{}")
+    assert main(["models", "prune", "--dry-run"]) == 0
+    said = capsys.readouterr().out
+    assert "would go  " in said and "2 bytes would be freed" in said and len(list(artifacts.iterdir())) == 4
     assert main(["models", "prune"]) == 0
     assert {path.name for path in artifacts.iterdir()} == {"tiny-u8", "my-model", "other-u8-0123456789ab"}
     said = capsys.readouterr().out
