@@ -29,6 +29,8 @@ from lsp_server.errors import AnswerUnreadable
 
 log = logging.getLogger(__name__)
 
+_TELLS_TEXT = (types.TEXT_DOCUMENT_DID_OPEN, types.TEXT_DOCUMENT_DID_CHANGE)
+
 
 class Protocol(LanguageServerProtocol):
     """The protocol of one connection."""
@@ -82,7 +84,20 @@ class Protocol(LanguageServerProtocol):
                 waiting.set_exception(AnswerUnreadable(is_empty=is_empty))
             else:
                 self._refuse_other(data)
+                self._lose_text(data)
             raise
+
+    def _lose_text(self, data: dict[str, Any]) -> None:
+        """Close a document whose text is unknown, its change being unreadable, until it is opened again."""
+        params = data.get("params")
+        named = params.get("textDocument") if isinstance(params, dict) else None
+        uri = named.get("uri") if isinstance(named, dict) else None
+        if data.get("method") not in _TELLS_TEXT or self._workspace is None or not isinstance(uri, str):
+            return
+        if self.documents().open_document(uri) is not None:
+            log.warning("%s has changed in a way that cannot be read: closed until it is opened again", uri)
+            closed = types.DidCloseTextDocumentParams(types.TextDocumentIdentifier(uri))
+            self._handle_notification(types.TEXT_DOCUMENT_DID_CLOSE, closed)
 
     def _refuse_other(self, data: Any) -> None:
         """Answer what is no message of the protocol, where it has an id and is itself no answer."""

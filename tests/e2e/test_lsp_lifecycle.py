@@ -215,6 +215,21 @@ def test_malformed_json_is_answered_with_a_parse_error(client: Client):
     assert [(answer["id"], answer["error"]["code"]) for answer in client.orphans] == [(None, -32700)]
 
 
+def test_a_document_whose_change_cannot_be_read_is_left_alone_until_it_is_opened_again(client: Client):
+    client.initialize()
+    client.open(URI, COPIED)
+    assert [item["insertText"] for item in client.ghost(URI, 2, 2)] == ["o(1)"]
+    broken = {"textDocument": {"uri": URI, "version": 2}, "contentChanges": [{"range": 3, "text": "x"}]}
+    client.notify("textDocument/didChange", broken)
+    assert client.ghost(URI, 2, 2) == []
+    client.notify("textDocument/didChange", {"textDocument": 3, "contentChanges": []})
+    whole = {"textDocument": {"uri": URI, "version": 3}, "contentChanges": [{"text": COPIED}]}
+    client.notify("textDocument/didChange", whole)
+    assert client.ghost(URI, 2, 2) == []
+    client.open(URI, COPIED)
+    assert [item["insertText"] for item in client.ghost(URI, 2, 2)] == ["o(1)"]
+
+
 def test_objects_inside_a_message_are_no_messages(client: Client):
     client.initialize()
     client.open(URI, COPIED)
