@@ -161,7 +161,7 @@ def _replace(path: Path, data: bytes) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        _dress(fresh, info)
+        _dress(fresh, path, info)
         Path(fresh).replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
@@ -177,8 +177,11 @@ def _overwrite(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
 
 
-def _dress(fresh: str, info: os.stat_result) -> None:
-    """Give a new file the owner and the mode of an old one; without the owner, no rights that it lends."""
+def _dress(fresh: str, old: Path, info: os.stat_result) -> None:
+    """Give a new file what an old one wears: owner, mode, access list, attributes of the user's.
+
+    Without the owner it gets no rights that the owner lends.
+    """
     mode = stat.S_IMODE(info.st_mode)
     if sys.platform != "win32":
         try:
@@ -187,4 +190,9 @@ def _dress(fresh: str, info: os.stat_result) -> None:
             mode &= ~(stat.S_ISUID | stat.S_ISGID)
             with contextlib.suppress(OSError):
                 os.chown(fresh, -1, info.st_gid)
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # a file system without them
+            for name in os.listxattr(old):
+                if name.startswith(("user.", "system.posix_acl_access")):
+                    os.setxattr(fresh, name, os.getxattr(old, name))
     Path(fresh).chmod(mode)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,18 @@ def test_the_mode_stays(tmp_path: Path) -> None:
     before = stat.S_IMODE(path.stat().st_mode)
     files.write(str(path), files.read(str(path)), "echo hello\n")
     assert (path.read_bytes(), stat.S_IMODE(path.stat().st_mode)) == (b"echo hello\n", before)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere there are none, or others")
+def test_attributes_stay(tmp_path: Path) -> None:
+    path = tmp_path / "notes.py"
+    path.write_bytes(b"a\n")
+    try:
+        os.setxattr(path, "user.origin", b"x")
+    except OSError:
+        pytest.skip("this file system has no attributes")
+    files.write(str(path), files.read(str(path)), "b\n")
+    assert (path.read_bytes(), os.getxattr(path, "user.origin")) == (b"b\n", b"x")
 
 
 def test_a_file_of_two_names_keeps_them(tmp_path: Path) -> None:
