@@ -218,7 +218,7 @@ class Workbench:
             Cancelled: asked to stop.
         """
         kept, piece = self.codec.split_for_healing(prefix) if heal else (prefix, "")
-        firsts = {self._first_of(spelt, piece) for word in avoid for spelt in (word, f" {word}")}
+        firsts = {self.codec.first_behind(piece, spelt) for word in avoid for spelt in (word, f" {word}")}
         avoided = [Avoided(np.array(sorted(firsts), dtype=np.int64), 0.0)] if firsts else []
         context = self._lay_out(kept, suffix, language).context
 
@@ -229,15 +229,6 @@ class Workbench:
         task = Task(piece.encode(), max_tokens, behind_piece, avoided, hint=Hint.around(context))
         written = self._written(context, task)
         return replace(written, text=written.text[len(piece) :])
-
-    def _first_of(self, text: str, piece: str) -> int:
-        """The token that begins a text behind a piece: the first that says more than the piece."""
-        tokens, n_bytes = self.codec.encode(piece + text), 0
-        for token in tokens:
-            n_bytes += len(self.codec.token_bytes[token])
-            if n_bytes > len(piece.encode()):
-                return token
-        return tokens[-1]
 
     def _written(self, context: Sequence[int], task: Task, flaws: FlawFinder | None = None) -> Written:
         self._take(context)

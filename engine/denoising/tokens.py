@@ -199,6 +199,20 @@ class TokenCodec:
             return prefix, ""
         return prefix[: tail_start + start], tail[start:]
 
+    def first_behind(self, piece: str, text: str) -> int:
+        """The token that begins a text behind a piece of one: the first that says more than the piece.
+
+        Args:
+            piece: taken back to be healed; may be empty.
+            text: not empty.
+        """
+        n_bytes, n_piece = 0, len(piece.encode("utf-8", "replace"))
+        for token in self.encode(piece + text):
+            n_bytes += len(self.token_bytes[token])
+            if n_bytes > n_piece:
+                return token
+        raise AssertionError("a text adds at least a token")
+
 
 def _spelt_out(token: str) -> bytes:
     """The bytes of a token of a vocabulary that writes spaces as ``▁`` and single bytes as ``<0x0A>``."""

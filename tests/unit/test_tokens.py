@@ -49,6 +49,14 @@ def test_healing_takes_back_the_half_typed_piece(tiny_f32: TinyModel) -> None:
     assert codec.split_for_healing("") == ("", "")
 
 
+def test_the_token_behind_a_healed_piece_says_more_than_it(tiny_f32: TinyModel) -> None:
+    codec = tiny_codec(tiny_f32)
+    (merged,) = codec.encode("return")
+    assert codec.first_behind("", "return") == codec.first_behind("retu", "rn") == merged
+    assert codec.first_behind("(", "return") == codec.encode("(return")[-1]
+    assert BYTES.first_behind("é", "x") == BYTES.encode("x")[0]
+
+
 def test_healing_leaves_an_endless_piece_alone(tiny_f32: TinyModel) -> None:
     codec = tiny_codec(tiny_f32)
     text = "# " + "-" * (MAX_HEAL_CHARS + 1)
