@@ -168,7 +168,7 @@ class _Naming:
         numbered, says_nothing = _NUMBERED.fullmatch(word), _says_nothing(old)
         if numbered is not None and word not in self._words and (says_nothing or old[-1:].isdigit()):
             word = numbered["stem"]  # numbered like the old one, or to have one more
-        if says_nothing and word.lower().startswith(old.lower()):
+        if says_nothing and _words(word)[:1] == [old.lower()]:
             word = word[len(old) :].lstrip("_")  # made of the name that is to go
         name = self._cased(word)
         if len(name) < 2 or not name.isidentifier() or _says_nothing(name) or name.lower() == old.lower():
