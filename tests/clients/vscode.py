@@ -42,7 +42,8 @@ def install(directory: Path) -> None:
     _install_packages()
     shutil.rmtree(directory, ignore_errors=True)
     _npm("--prefix", str(directory / "node"), NODE)
-    (headers,) = (directory / "node/node_modules/node/node_modules").glob("node-*-*")
+    parts = (directory / "node/node_modules/node/node_modules").glob("node-*-*")
+    (headers,) = (part for part in parts if (part / "include").is_dir())
     environ = {**environment(directory), "npm_config_nodedir": str(headers)}
     _npm("--global", "--prefix", str(directory), CODE_SERVER, environ=environ)
 
