@@ -110,13 +110,17 @@ class _Naming:
 
     def ranked(self, names: Sequence[str]) -> list[tuple[str, float]]:
         """Names not much less likely than the present one, with a token's mean probability, best first."""
+        if not names:
+            return []
         scores: dict[str, tuple[float, float]] = {}
         for name in (self._symbol.name, *names):
+            if self._bench.deadline.passed and len(scores) > 1:
+                break
             reading = self._bench.read(self._before, f"{self._piece}{name}", self._behind, self._language.id)
             total = sum(reading.log_probs)
             scores[name] = total, math.exp(min(total / len(reading.log_probs), 0.0))
         least = scores[self._symbol.name][0] - MUCH_LESS_LIKELY
-        likely = [name for name in names if scores[name][0] >= least]
+        likely = [name for name in names if name in scores and scores[name][0] >= least]
         return [(name, scores[name][1]) for name in sorted(likely, key=lambda name: -scores[name][0])]
 
     def renamed(self, name: str) -> str:

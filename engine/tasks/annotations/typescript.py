@@ -7,13 +7,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from engine.code.brackets import outside_strings
 from engine.code.syntax import Syntax, parse, text_of, walk
-
-if TYPE_CHECKING:
-    pass
 
 MAX_CHARS = 200
 
