@@ -1,6 +1,7 @@
 """Corpus shards to training samples: a file with one span cut out as in a request, and canvases over it.
 
-The span, the layout and the healing are the engine's own functions, so a sample looks like a request.
+The span, the layout and the healing are the engine's own functions, so a sample looks like a request. A share
+of the samples are requests in fact, with what the base itself wrote (``export.own_answers``).
 The base reads the whole sample once; every canvas is a window of slots that sees the sample up to its
 start. Sample k of a seed is always the same, so a resumed run goes on where the last one stopped.
 """
@@ -25,6 +26,7 @@ from engine.errors import UsageError
 from engine.filling.layout import lay_out
 from engine.types import Span
 from export.noise import NoiseRule, noised
+from export.own_answers import OwnAnswer
 
 IntArray = npt.NDArray[np.int64]
 
@@ -77,20 +79,20 @@ class Shape:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One file with one span cut out.
+    """One file with one span cut out, or a context and what the base wrote behind it.
 
     Attributes:
-        ids: what the base reads, context and then span and end ``[n_ids]``.
+        ids: what the base reads, context and then span or answer, and end ``[n_ids]``.
         starts: per canvas, how many of ``ids`` it sees ``[n_canvases]``.
         shown: per slot a token or ``noise.MASKED`` ``[n_canvases, n_slots]``; slot i stands at position
             ``starts + i`` and predicts the token of the position after it.
-        kind: of the span.
+        kind: of the span; None for an answer.
     """
 
     ids: IntArray
     starts: IntArray
     shown: IntArray
-    kind: Kind
+    kind: Kind | None
 
 
 def read_shards(directory: Path, split: str) -> Iterator[SourceFile]:
@@ -134,6 +136,8 @@ class Samples:
         vocabulary: where wrong tokens are drawn from ``[n]``.
         end: the token that fills a canvas after the end of a span.
         seed: of everything drawn.
+        answers: what the base wrote itself.
+        answered_share: share of the samples that are made of these, where there are any.
     """
 
     def __init__(
@@ -146,8 +150,10 @@ class Samples:
         vocabulary: IntArray,
         end: int,
         seed: int,
+        answers: Sequence[OwnAnswer] = (),
+        answered_share: float = 0.0,
     ) -> None:
-        assert files
+        assert files or answered_share == 1.0
         self._files = files
         self._codec = codec
         self._special = special
@@ -156,12 +162,17 @@ class Samples:
         self._vocabulary = vocabulary
         self._end = end
         self._seed = seed
+        self._answers = answers
+        self._answered_share = answered_share if answers else 0.0
 
     def __getitem__(self, index: int) -> Sample:
-        """Sample ``index``, from 0 without end; a file too small for one is passed over."""
+        """Sample ``index``, from 0 without end; a file or an answer too small for one is passed over."""
         for attempt in range(1000):
             rng = np.random.default_rng((self._seed, index, attempt))
-            sample = self._from_file(self._files[int(rng.integers(len(self._files)))], rng)
+            if self._answered_share and rng.random() < self._answered_share:
+                sample = self._from_answer(self._answers[int(rng.integers(len(self._answers)))], rng)
+            else:
+                sample = self._from_file(self._files[int(rng.integers(len(self._files)))], rng)
             if sample is not None:
                 return sample
         raise UsageError("the corpus has no file with a span to fill", "Make a larger corpus.")
@@ -176,11 +187,29 @@ class Samples:
         kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
         span = spans[kind][int(rng.integers(len(spans[kind])))]
         context, filled, ended = self._lay_out(file, span, rng)
+        return self._sample(context, filled, ended, kind, rng)
+
+    def _from_answer(self, answer: OwnAnswer, rng: np.random.Generator) -> Sample | None:
+        tokens = answer.tokens[: self._shape.span_tokens]
+        ended = answer.ended and len(tokens) == len(answer.tokens)
+        return self._sample(answer.context, tokens, ended, None, rng)
+
+    def _sample(
+        self,
+        context: Sequence[int],
+        filled: Sequence[int],
+        ended: bool,
+        kind: Kind | None,
+        rng: np.random.Generator,
+    ) -> Sample | None:
+        """Canvases over what stands behind a context; None where there is room for none."""
         ids = np.array([*context, *filled, *([self._end] * N_END if ended else [])], dtype=np.int64)
         first, last = len(context), len(context) + len(filled)
         slots = self._shape.n_slots
-        # The base has read a token of the prefix where a canvas starts; its last target lies within.
-        earliest = context.index(self._special.fim_middle) + 2
+        # The base has read a token of the prefix where a canvas starts; its last target lies within. What
+        # stands before an answer in a conversation was not written by anyone who could be foreseen.
+        middle = self._special.fim_middle
+        earliest = context.index(middle) + 2 if middle in context else first
         latest = min(last, len(ids) - slots - 1)
         if latest <= max(earliest, 4) or not filled:
             return None

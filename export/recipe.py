@@ -23,6 +23,7 @@ class Recipe:
         distillation: weight of the base's distribution in the targets, the text's token having the rest.
         slot_decay: weight of a slot in the loss, relative to the slot before it.
         visible_weight: weight of slots whose answer is visible, relative to masked ones.
+        own_answers: share of samples that are answers of the base itself, where the corpus has some.
         vocabulary: how many tokens are scored.
         seed: of everything drawn.
     """
@@ -39,6 +40,7 @@ class Recipe:
     distillation: float = 0.7
     slot_decay: float = 0.9
     visible_weight: float = 0.3
+    own_answers: float = 0.5
     vocabulary: int = 24_576
     seed: int = 1
 

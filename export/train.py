@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -30,10 +30,11 @@ from export.adapter import (
     with_adapter,
 )
 from export.base import load_model
-from export.data import Samples, frequent_tokens, read_shards
+from export.data import Samples, SourceFile, frequent_tokens, read_shards
 from export.model import DenoiserModel
 from export.noise import NoiseRule
 from export.objective import Batch, Objective, collate, held_out
+from export.own_answers import OwnAnswer, read_answers
 from export.recipe import Recipe
 from export.transitions import TRANSITIONS_FILE, write_transitions
 
@@ -204,7 +205,8 @@ def train_adapter(
         gguf_path: the verified base weights; they are held in bfloat16.
         manifest: of the base's artifact, for its special tokens.
         codec: the base's tokenizer.
-        corpus: a directory made by ``unmask train corpus``.
+        corpus: a directory made by ``unmask train corpus``; answers that ``unmask train answers`` put there
+            are trained on, too.
         recipe: the settings.
         directory: for checkpoint, log and adapter.
         name: of the adapter.
@@ -224,7 +226,9 @@ def train_adapter(
     place = place or Place()
     base_sha256 = sha256_of(gguf_path)
     files, unseen = list(read_shards(corpus, "train")), list(read_shards(corpus, "heldout"))
-    say(f"{len(files)} files to train on, {len(unseen)} held out")
+    answers, unseen_answers = read_answers(corpus, "train"), read_answers(corpus, "heldout")
+    say(f"{len(files)} files and {len(answers)} answers of the base to train on")
+    say(f"{len(unseen)} files and {len(unseen_answers)} answers held out")
     repeated = [file for file in files for _ in range(REPEATS.get(file.language, 1))]
     end = codec.id_of("<|endoftext|>")
     special = SpecialTokens(
@@ -241,9 +245,19 @@ def train_adapter(
     base = load_model(gguf_path).to(place.device, torch.bfloat16)
     model = _adapted(base, base_sha256, recipe, start).to(place.device)
     vocabulary = torch.from_numpy(frequent).to(place.device)
+
+    def samples(
+        of: Sequence[SourceFile],
+        noise: NoiseRule,
+        seed: int,
+        written: Sequence[OwnAnswer] = (),
+        share: float = 0.0,
+    ) -> Samples:
+        return Samples(of, codec, special, recipe.shape, noise, frequent, end, seed, written, share)
+
     run = Run(
         model,
-        Samples(repeated, codec, special, recipe.shape, recipe.noise, frequent, end, recipe.seed),
+        samples(repeated, recipe.noise, recipe.seed, answers, recipe.own_answers),
         vocabulary,
         recipe,
         directory,
@@ -251,13 +265,11 @@ def train_adapter(
         name=name,
         compiled=place.compiled,
     )
-    drafts = Samples(
-        unseen, codec, special, recipe.shape, NoiseRule(0.0, 0.0), frequent, end, recipe.seed + 1
-    )
-    batches = [
-        collate([drafts[i * recipe.batch + j] for j in range(recipe.batch)], run.device)
-        for i in range(HELD_OUT_BATCHES)
-    ]
+    masks = NoiseRule(0.0, 0.0)
+    held = {"files": samples(unseen, masks, recipe.seed + 1)}
+    if unseen_answers:
+        held["answers"] = samples((), masks, recipe.seed + 2, unseen_answers, 1.0)
+    batches = {kind: _held_out_batches(of, recipe.batch, run.device) for kind, of in held.items()}
     losses: list[float] = []
     say(f"from step {run.step} to {recipe.steps}")
     for loss in run.steps(pad_to=place.pad_to):
@@ -265,11 +277,23 @@ def train_adapter(
         if run.step % 25 == 0:
             run.log(loss=round(float(np.mean(losses[-25:])), 4))
         if run.step % every == 0 or run.step == recipe.steps:
-            figures = held_out(run.objective, batches, vocabulary, transitions)
-            run.log(**asdict(figures))
+            figures = {
+                kind: held_out(run.objective, of, vocabulary, transitions) for kind, of in batches.items()
+            }
+            run.log(**{kind: asdict(of) for kind, of in figures.items()})
             run.save()
-            say(f"step {run.step}: loss {np.mean(losses[-every:]):.3f}, {run.seconds:.0f} s, {figures}")
+            say(f"step {run.step}: loss {np.mean(losses[-every:]):.3f}, {run.seconds:.0f} s")
+            for kind, of in figures.items():
+                say(f"  {kind}: {of}")
     return directory / ADAPTER_FILE
+
+
+def _held_out_batches(samples: Samples, n_samples: int, device: torch.device) -> list[Batch]:
+    """The first batches of some samples."""
+    return [
+        collate([samples[at * n_samples + i] for i in range(n_samples)], device)
+        for at in range(HELD_OUT_BATCHES)
+    ]
 
 
 def _adapted(base: DenoiserModel, base_sha256: str, recipe: Recipe, start: Path | None) -> DenoiserModel:

@@ -10,6 +10,7 @@ from pathlib import Path
 from engine.code import languages, regions
 from engine.code.languages import PLAINTEXT
 from engine.errors import UsageError
+from export.corpus.packages import Split
 from export.corpus.shards import Document, read_shard, shuffled
 
 MAX_FILE_CHARS = 60_000
@@ -19,15 +20,15 @@ MAX_DOCUMENTS = 5_000
 SEED = 2026
 
 
-def read_documents(directory: Path) -> Iterator[Document]:
-    """The held-out documents of a corpus that are neither huge nor empty, in their order.
+def read_documents(directory: Path, split: Split = "heldout") -> Iterator[Document]:
+    """The documents of a corpus's split that are neither huge nor empty, in their order.
 
     Raises:
-        UsageError: there are no held-out shards.
+        UsageError: there are no shards of it.
     """
-    shards = _shards(directory)
+    shards = _shards(directory, split)
     if not shards:
-        raise UsageError(f"{directory} has no heldout-*.jsonl.gz", "Name the directory of a corpus.")
+        raise UsageError(f"{directory} has no {split}-*.jsonl.gz", "Name the directory of a corpus.")
     yield from _usable(itertools.chain.from_iterable(map(read_shard, shards)))
 
 
@@ -51,8 +52,8 @@ def read_documents_or_packages(directory: Path) -> Iterator[Document]:
     yield from _usable(iter(shuffled(found, SEED)))
 
 
-def _shards(directory: Path) -> list[Path]:
-    return sorted(directory.glob("heldout-*.jsonl.gz"))
+def _shards(directory: Path, split: Split = "heldout") -> list[Path]:
+    return sorted(directory.glob(f"{split}-*.jsonl.gz"))
 
 
 def _usable(documents: Iterator[Document]) -> Iterator[Document]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +16,7 @@ from engine.config import FAKE_MODEL
 from engine.denoising.schedule import DECODINGS, DecodeRule, Decoding
 from engine.errors import UsageError
 from lsp_server.cli import files
-from lsp_server.cli.options import add_model_options, load_settings, whole_number
+from lsp_server.cli.options import add_model_options, load_settings, part_of, whole_number
 
 if TYPE_CHECKING:
     from engine.config import EngineConfig
@@ -121,7 +120,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--part",
-        type=_part,
+        type=part_of,
         default=(1, 1),
         metavar="K/N",
         help="every N-th case from the K-th on, to share a set among N processes; --resume with their"
@@ -168,14 +167,6 @@ def _share(text: str) -> float:
     if not 0 <= value <= 1:  # a NaN is not either
         raise argparse.ArgumentTypeError(f"{text} is not between 0 and 1")
     return value
-
-
-def _part(text: str) -> tuple[int, int]:
-    """An argparse type: ``K/N``, the K-th of N parts."""
-    matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
-    if matched is None or not 1 <= int(matched[1]) <= int(matched[2]):
-        raise argparse.ArgumentTypeError(f"{text!r} is no part such as 1/2")
-    return int(matched[1]), int(matched[2])
 
 
 def run(args: argparse.Namespace) -> int:

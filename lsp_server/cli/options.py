@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -75,6 +76,14 @@ def whole_number(least: int, most: int) -> Callable[[str], int]:
         return value
 
     return parse
+
+
+def part_of(text: str) -> tuple[int, int]:
+    """An argparse type: ``K/N``, the K-th of N parts."""
+    matched = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+    if matched is None or not 1 <= int(matched[1]) <= int(matched[2]):
+        raise argparse.ArgumentTypeError(f"{text!r} is no part such as 1/2")
+    return int(matched[1]), int(matched[2])
 
 
 def _sources(text: str) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
-from lsp_server.cli import train_adapter, train_transitions
+from lsp_server.cli import train_adapter, train_answers, train_transitions
 from lsp_server.cli.options import whole_number
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def register(subparsers: argparse._SubParsersAction[Any]) -> None:
     )
     actions = parser.add_subparsers(dest="train_command", metavar="ACTION", title="actions", required=True)
     _register_corpus(actions)
+    train_answers.register(actions)
     train_adapter.register(actions)
     train_transitions.register(actions)
 
