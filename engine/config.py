@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 from engine.denoising.schedule import Decoding
+from engine.types import EditKind
 
 Device = Literal["auto", "cpu", "cuda"]
 SourceKind = Literal["file", "wheels", "hub"]
 
 DEFAULT_MODEL = "qwen2.5-coder-0.5b"
 FAKE_MODEL = "fake"
+
+IN_WORDS: frozenset[EditKind] = frozenset({"rewrite", "translate"})
+"""The edits that a model is asked for in words: the larger it is, the more often it gets them right."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +25,7 @@ class EngineConfig:
 
     Attributes:
         model: a name from ``unmask models list``, a path to an artifact directory, or ``fake``.
+        edit_model: another for the edits ``IN_WORDS``; None for the same.
         device: ``auto`` takes CUDA where it works and the CPU otherwise.
         threads: intra-op threads; 0 means one per physical core.
         context_tokens: the most tokens of context for one hole, both sides together.
@@ -34,6 +39,7 @@ class EngineConfig:
     """
 
     model: str = DEFAULT_MODEL
+    edit_model: str | None = None
     device: Device = "auto"
     threads: int = 0
     context_tokens: int = 1024
@@ -43,3 +49,8 @@ class EngineConfig:
     offline: bool = False
     cache_mb: int = 80
     decoding: Decoding = "parallel"
+
+    @property
+    def in_words(self) -> EngineConfig:
+        """The settings of an engine for the edits ``IN_WORDS`` alone."""
+        return replace(self, model=self.edit_model or self.model, edit_model=None)

@@ -1,23 +1,24 @@
 """A request to a result: the one door to the engine.
 
 Cuts the request into holes and has each filled, or hands an edit to its task. Knows nothing of editors and
-files; which model answers is decided by ``open_engine``.
+files; which model answers is decided by ``open_engine``, and a second one may answer what is asked in words.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 
 from engine import editing
 from engine.code import languages
-from engine.config import FAKE_MODEL, EngineConfig
+from engine.config import FAKE_MODEL, IN_WORDS, EngineConfig
 from engine.denoising.correct import CorrectionRule, correct
 from engine.denoising.denoiser import AnyDenoiser
 from engine.denoising.fake import FakeDenoiser
 from engine.denoising.schedule import DecodeRule, Decoding
 from engine.denoising.tokens import TokenCodec
-from engine.errors import UsageError
+from engine.errors import NotFetchedError, UsageError, edit_model_missing
 from engine.filling.accept import NOTHING_TO_ADD
 from engine.filling.filler import Filled, Filler, Hole, Limits
 from engine.filling.joint import Joint
@@ -47,6 +48,7 @@ class Engine:
         codec: its tokenizer.
         context_tokens: the most tokens of context for one hole.
         decoding: how canvases are decoded.
+        in_words: does the edits ``config.IN_WORDS``; None where this engine does.
     """
 
     def __init__(
@@ -55,7 +57,9 @@ class Engine:
         codec: TokenCodec,
         context_tokens: int,
         decoding: Decoding = "parallel",
+        in_words: OnDemand | None = None,
     ) -> None:
+        self._in_words = in_words
         self._denoiser = denoiser
         self._codec = codec
         self._rule = denoiser.rule.decoded(decoding)
@@ -91,6 +95,8 @@ class Engine:
             Cancelled: asked to stop.
         """
         start = time.perf_counter()
+        if self._in_words is not None:
+            self._in_words.rest()
         _check(request)
         limits = Limits(cancel or CancelToken(), Deadline.after_ms(request.deadline_ms), on_frame)
         language = languages.by_id(request.language)
@@ -154,9 +160,12 @@ class Engine:
         Raises:
             UsageError: the request cannot be used.
             ArtifactError: the model cannot follow instructions, and the task needs it to.
+            ModelError, BackendError: the model for this edit cannot be had or run.
             Cancelled: asked to stop.
         """
         cancel = cancel or CancelToken()
+        if self._in_words is not None and request.kind in IN_WORDS:
+            return self._in_words.engine(cancel).edit(request, cancel=cancel, on_frame=on_frame)
         bench = Workbench(
             self._denoiser,
             self._codec,
@@ -178,6 +187,49 @@ class Engine:
     def close(self) -> None:
         """Release the model."""
         self._denoiser.close()
+        if self._in_words is not None:
+            self._in_words.close()
+
+
+class OnDemand:
+    """An engine that is opened when it is first needed, and closed when it was not for a while.
+
+    Args:
+        config: its settings; its weights must be on this machine.
+        idle_s: seconds after which it may be closed.
+    """
+
+    def __init__(self, config: EngineConfig, idle_s: float = 600.0) -> None:
+        self._config, self._idle_s = replace(config, offline=True), idle_s
+        self._engine: Engine | None = None
+        self._used_at = 0.0
+
+    def engine(self, cancel: CancelToken) -> Engine:
+        """The engine, opened where it is not.
+
+        Raises:
+            ModelError: it cannot be had or does not hold together.
+            BackendError: ONNX Runtime cannot run it.
+            Cancelled: asked to stop.
+        """
+        if self._engine is None:
+            try:
+                self._engine = open_engine(self._config, cancel=cancel)
+            except NotFetchedError as error:
+                raise edit_model_missing(self._config.model) from error
+        self._used_at = time.monotonic()
+        return self._engine
+
+    def rest(self) -> None:
+        """Close the engine if it was not needed for a while: it may hold more memory than all else."""
+        if self._engine is not None and time.monotonic() - self._used_at > self._idle_s:
+            self.close()
+
+    def close(self) -> None:
+        """Release the model; it is opened again when it is needed again."""
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
 
 
 def open_engine(
@@ -194,7 +246,8 @@ def open_engine(
         Cancelled: asked to stop.
     """
     denoiser, codec = open_denoiser(config, progress=progress, cancel=cancel)
-    return Engine(denoiser, codec, config.context_tokens, config.decoding)
+    in_words = None if config.in_words.model == config.model else OnDemand(config.in_words)
+    return Engine(denoiser, codec, config.context_tokens, config.decoding, in_words)
 
 
 def open_denoiser(

@@ -34,6 +34,7 @@ class Options:
 
     Attributes:
         model: a name from ``unmask models list``, a path to an artifact directory, or ``fake``.
+        edit_model: another for rewrites and translations; the same where it is not said.
         device: ``auto``, ``cpu`` or ``cuda``.
         threads: intra-op threads; 0 means one per physical core.
         context_tokens: the most tokens of context for one hole, both sides together.
@@ -64,6 +65,7 @@ class Options:
     """
 
     model: str | None = None
+    edit_model: str | None = None
     device: Device | None = None
     threads: int | None = None
     context_tokens: int | None = None
@@ -130,8 +132,8 @@ def from_toml(path: Path, report: Report) -> Options:
     except (OSError, ValueError, RecursionError) as error:  # not TOML, a number too long, nested too deeply
         report(f"{path}: cannot be read ({error}); ignored.")
         return Options()
-    for key in ("cache_dir", "base_file", "model"):
-        table[key] = _against(path.parent, table.get(key), only_paths=key == "model")
+    for key in ("cache_dir", "base_file", "model", "edit_model"):
+        table[key] = _against(path.parent, table.get(key), only_paths=key.endswith("model"))
     return from_json(table, report, origin=str(path))
 
 
@@ -221,6 +223,7 @@ def _switches(value: object) -> dict[str, bool]:
 
 _READERS: dict[str, _Reader] = {
     "model": _text,
+    "edit_model": _text,
     "device": _one_of(get_args(Device)),
     "threads": _whole(0, 1024),
     "context_tokens": _whole(64, 131_072),

@@ -137,8 +137,10 @@ def _of_project(path: Path, report: Report) -> Options:
     """What a project says, less what only its user may: a cloned repository must not choose files to load."""
     said = options_.from_toml(path, report)
     refused = {name for name in _USER_ONLY if getattr(said, name) is not None}
-    if said.model is not None and not _MODEL_NAME.fullmatch(said.model):
-        refused.add("model")
+    for name in ("model", "edit_model"):
+        named = getattr(said, name)
+        if named is not None and not _MODEL_NAME.fullmatch(named):
+            refused.add(name)
     for name in sorted(refused):
         report(
             f"{path}: {name} is not for a project to set. Set it in {FILE_NAME} of your user configuration."

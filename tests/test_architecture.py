@@ -56,7 +56,7 @@ ENGINE = {
     "code": ("errors", "types"),
     "scopes": ("types", "code"),
     "denoising": ("errors", "types"),
-    "config": ("denoising",),
+    "config": ("types", "denoising"),
     "weights": ("errors", "types", "config"),
     "models": ("errors", "types", "config", "denoising", "weights"),
     "filling": ("types", "code", "denoising"),

@@ -22,7 +22,7 @@ SECTION = "unmask."
 CLIENT_ONLY = ("path", "preview")
 """Settings of the extension itself, which stand in the manifest as they are."""
 
-_USER_ONLY = {"model", "cache_dir", "sources", "base_file"}
+_USER_ONLY = {"model", "edit_model", "cache_dir", "sources", "base_file"}
 """What chooses files to load, and so is not for a workspace to say."""
 
 _WHOLE_WINDOW = {

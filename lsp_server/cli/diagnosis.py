@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.errors import BackendError, ConfigError, ModelNotFoundError, UnmaskError
+from engine.errors import BackendError, ConfigError, NotFetchedError, UnmaskError, edit_model_missing
 from engine.types import FillRequest
 from lsp_server.cli import machine
 from lsp_server.cli.machine import Machine
@@ -52,6 +52,8 @@ class Diagnosis:
         cache_writable: whether it can be written to.
         model: the model the settings name.
         model_state: whether it is here, in words.
+        edit_model: the other one that they name for edits in words; None where they name none.
+        edit_model_state: whether that is here, in words.
         models: base models and artifacts in the cache directory.
         config_files: settings files that are read, in rising precedence.
         load: what loading the model and filling one hole took, if that was asked for.
@@ -70,6 +72,8 @@ class Diagnosis:
     cache_writable: bool = False
     model: str = ""
     model_state: str = ""
+    edit_model: str | None = None
+    edit_model_state: str = ""
     models: tuple[str, ...] = ()
     config_files: tuple[str, ...] = ()
     load: dict[str, object] | None = None
@@ -184,34 +188,50 @@ def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore | None:
 
 
 def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> None:
-    found.model = config.model
+    found.model, found.edit_model = config.model, config.edit_model
     with found.finding():
         if config.base_file is not None and not config.base_file.is_file():
             raise ConfigError(
                 f"base_file {config.base_file} is not a file", "Correct or remove that setting."
             )
     with found.finding():
-        if config.model.partition(":")[0] == FAKE_MODEL:
-            from engine.denoising.fake import FakeDenoiser
+        found.model_state = _state_of(config, store)
+    if config.edit_model is not None:
+        with found.finding():
+            try:
+                found.edit_model_state = _state_of(replace(config.in_words, offline=True), store)
+            except NotFetchedError as error:
+                raise edit_model_missing(config.edit_model) from error
 
-            FakeDenoiser.from_name(config.model)
-            found.model_state = "no weights; for tests and demonstrations"
-        elif Path(config.model).is_dir():
-            from engine.models.artifact import verify
 
-            verify(Path(config.model), full=False)
-            found.model_state = "an artifact directory, complete"
-        elif store is not None:
-            from engine.weights.catalog import lookup
+def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
+    """Whether the model that a configuration names is here, in words.
 
-            found.model_state = _base_state(lookup(config.model), config, store)
+    Raises:
+        UnmaskError: it is not and cannot be fetched either, or is damaged.
+    """
+    if config.model.partition(":")[0] == FAKE_MODEL:
+        from engine.denoising.fake import FakeDenoiser
+
+        FakeDenoiser.from_name(config.model)
+        return "no weights; for tests and demonstrations"
+    if Path(config.model).is_dir():
+        from engine.models.artifact import verify
+
+        verify(Path(config.model), full=False)
+        return "an artifact directory, complete"
+    if store is None:
+        return ""
+    from engine.weights.catalog import lookup
+
+    return _base_state(lookup(config.model), config, store)
 
 
 def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str:
     """Whether a known model is here, in words.
 
     Raises:
-        ModelNotFoundError: it is not and cannot be fetched either.
+        NotFetchedError: it is not and cannot be fetched either.
         StoreError: there is no room for it.
     """
     from engine.models.artifact import verify
@@ -229,7 +249,7 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
         return f"weights here; prepared on first use ({manifest.quantization})"
     can_fetch = not config.offline or ("file" in config.sources and config.base_file is not None)
     if not can_fetch:
-        raise ModelNotFoundError(
+        raise NotFetchedError(
             f"{base.name} is not on this machine and `offline` is set",
             f"Run `unmask models pull {base.name}` with network, or name a file with --base-file.",
         )

@@ -92,6 +92,7 @@ def _rows(found: Diagnosis) -> list[tuple[str, str]]:
     machine = found.machine
     cores = f"{machine.physical_cores} cores, " if machine.physical_cores else ""
     versions = ", ".join(f"{name} {version or 'MISSING'}" for name, version in found.packages.items())
+    model = ("Model", f"{found.model}: {found.model_state or 'NOT usable'}")
     access = "writable" if found.cache_writable else "NOT writable"
     rows = [
         ("Unmask", found.unmask),
@@ -102,11 +103,14 @@ def _rows(found: Diagnosis) -> list[tuple[str, str]]:
         ("Packages", versions),
         ("Providers", ", ".join(found.providers) or "none"),
         ("Would use", f"{found.provider}: {found.provider_reason}" if found.provider else "none"),
-        ("Model", f"{found.model}: {found.model_state or 'NOT usable'}"),
+        model,
         ("Cache", f"{found.cache_dir} ({access}, {found.cache_free_bytes / 1e9:.1f} GB free)"),
         ("In it", ", ".join(found.models) or "nothing yet"),
         ("Settings", ", ".join(found.config_files) or "defaults; no unmask.toml found"),
     ]
+    if found.edit_model is not None:
+        state = found.edit_model_state or "NOT usable"
+        rows.insert(1 + rows.index(model), ("For edits", f"{found.edit_model}: {state}"))
     if found.load is not None:
         load = found.load
         filled = f"filled {load['fill']!r} in {load['fill_ms']} ms"

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
+from engine.config import IN_WORDS
 from engine.errors import UsageError
 from engine.types import EditKind, EditRequest, EditResult, Span, Strength
 from lsp_server.cli import options
@@ -78,7 +79,8 @@ def run(args: argparse.Namespace) -> int:
     new_file = None
     if args.write and _is_new_file(request):
         new_file = _beside(args.file, request.to or "")
-    with options.loaded_engine(settings.engine) as engine:
+    config = settings.engine.in_words if request.kind in IN_WORDS else settings.engine
+    with options.loaded_engine(config) as engine:
         result = engine.edit(request)
     if result.status == "ok" and args.check:
         result = _checked(args.file, document, result)

@@ -106,6 +106,7 @@ def said(args: argparse.Namespace) -> Options:
 
     return Options(
         model=args.model,
+        edit_model=args.model,  # who names one here means it for everything
         device=args.device,
         threads=args.threads,
         context_tokens=args.context_tokens,

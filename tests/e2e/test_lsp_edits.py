@@ -232,6 +232,18 @@ def test_a_command_applies_its_edit_and_says_what_there_is_to_know(start: Start)
     assert client.wait_for("window/showMessage")["message"] == "Unmask: note"
 
 
+def test_a_second_model_does_what_is_asked_in_words(start: Start):
+    client = start(UNMASK_MODEL="fake:answer=small()", UNMASK_EDIT_MODEL="fake:answer=large()")
+    client.initialize(COMMANDS_ONLY)
+    client.open(URI, "x = 1\ny = \n")
+    client.handlers["workspace/applyEdit"] = lambda _: {"applied": True}
+    assert [item["insertText"] for item in client.ghost(URI, 1, 4)] == ["small()"]
+    target = {"uri": URI, "version": 1, "kind": "rewrite", "range": span(0, 0, 0, 5), "instruction": "Call."}
+    client.call("workspace/executeCommand", {"command": "unmask.edit", "arguments": [target]})
+    ((_, params),) = [request for request in client.requests if request[0] == "workspace/applyEdit"]
+    assert applied("x = 1\ny = \n", params["edit"]["changes"][URI]) == "large()\ny = \n"
+
+
 @pytest.mark.parametrize("target", [{"kind": "paint"}, {"kind": "rewrite", "strength": 3}, {}, {"kind": 1}])
 def test_a_target_that_is_none(start: Start, target: dict[str, Any]):
     client = start("--model", "fake")

@@ -27,6 +27,8 @@ FIELDS = [
     "cache_writable",
     "model",
     "model_state",
+    "edit_model",
+    "edit_model_state",
     "models",
     "config_files",
     "load",

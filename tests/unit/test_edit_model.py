@@ -1,0 +1,123 @@
+"""The second model: which edits it does, when it is opened and let go, what is said where it is missing."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from engine import engine as engine_
+from engine.config import EngineConfig
+from engine.engine import Engine, OnDemand, open_engine
+from engine.errors import NotFetchedError
+from engine.types import CancelToken, EditRequest, FillRequest
+from lsp_server.settings import load
+from tests.unit.conftest import Unmask
+
+SMALL, LARGE = "fake:answer=small()", "fake:answer=large()"
+BOTH = EngineConfig(model=SMALL, edit_model=LARGE)
+IN_WORDS = EditRequest("rewrite", "x = 1\n", "python", instruction="Call it.")
+TYPED = FillRequest(("x = ", None, "\n"), "python", single_line=True)
+
+
+def edited(engine: Engine, request: EditRequest = IN_WORDS) -> str:
+    result = engine.edit(request)
+    assert result.status == "ok", result.reason
+    return result.text
+
+
+def test_what_is_asked_in_words_is_asked_of_the_second_model_and_all_else_of_the_first() -> None:
+    engine = open_engine(BOTH)
+    assert edited(engine) == "large()\n"
+    assert engine.fill(TYPED).fills == ("small()",)
+    body = EditRequest("complete", "def f():\n    pass\n", "python")
+    assert edited(engine, body) == "def f():\n    small()\n"
+    engine.close()
+
+
+@pytest.mark.parametrize("config", [EngineConfig(model=SMALL), EngineConfig(model=SMALL, edit_model=SMALL)])
+def test_without_a_second_model_the_first_does_everything(config: EngineConfig) -> None:
+    assert edited(open_engine(config)) == "small()\n"
+
+
+def test_it_is_opened_when_first_needed_and_let_go_when_long_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, opened, closed = [0.0], [], []
+    monkeypatch.setattr("time.monotonic", lambda: now[0])
+    open_ = engine_.open_engine
+
+    def counted(config: EngineConfig, **limits: CancelToken) -> Engine:
+        opened.append(config.model)
+        engine = open_(config, **limits)  # type: ignore[arg-type]
+        monkeypatch.setattr(engine, "close", lambda: closed.append(config.model))
+        return engine
+
+    monkeypatch.setattr(engine_, "open_engine", counted)
+    engine = counted(BOTH)
+    assert opened == [SMALL]
+    edited(engine)
+    now[0] = 500.0
+    engine.fill(TYPED)
+    edited(engine)
+    assert opened == [SMALL, LARGE]
+    now[0] = 1_000.0
+    engine.fill(TYPED)
+    assert closed == []
+    now[0] = 1_200.0
+    engine.fill(TYPED)
+    assert closed == [LARGE]
+    assert edited(engine) == "large()\n"
+    assert opened == [SMALL, LARGE, LARGE]
+
+
+def test_a_model_that_is_not_here_is_never_fetched_and_what_to_do_is_said(tmp_path: Path) -> None:
+    config = EngineConfig(model="qwen2.5-coder-1.5b", cache_dir=tmp_path, sources=("file", "wheels"))
+    with pytest.raises(NotFetchedError) as raised:
+        OnDemand(config).engine(CancelToken())
+    assert str(raised.value) == (
+        "qwen2.5-coder-1.5b, the model for edits in words, is not on this machine. "
+        "Run `unmask models pull qwen2.5-coder-1.5b`."
+    )
+
+
+def test_the_command_line_goes_by_the_setting_and_a_model_named_there_is_for_everything(
+    unmask: Unmask,
+) -> None:
+    Path("a.py").write_text("x = 1\n")
+    Path("unmask.toml").write_text(f'model = "{SMALL}"\nedit_model = "{LARGE}"\n')
+    edit = ("fill", "a.py", "--instruction", "Call it.")
+    assert unmask(*edit).out == b"large()\n"
+    assert unmask("fill", "a.py", "--at", "1:5").out.startswith(b"x = small()")
+    assert unmask(*edit, "--model", SMALL).out == b"small()\n"
+
+
+def test_batch_asks_both(unmask: Unmask) -> None:
+    Path("unmask.toml").write_text(f'model = "{SMALL}"\nedit_model = "{LARGE}"\n')
+    fill = '{"id": 1, "language": "python", "segments": ["x = ", null, "\\n"]}\n'
+    edit = (
+        '{"id": 2, "language": "python", "segments": ["x = 1\\n"],'
+        ' "task": {"kind": "rewrite", "instruction": "Call it."}}\n'
+    )
+    outcome = unmask("batch", stdin=(fill + edit).encode())
+    first, second = outcome.out.decode().splitlines()
+    assert "small()" in first and "large()" in second
+
+
+def test_a_project_may_name_it_but_not_by_a_path(tmp_path: Path) -> None:
+    said: list[str] = []
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "unmask.toml").write_text('edit_model = "qwen2.5-coder-1.5b"\n')
+    environ = {"UNMASK_CONFIG": os.devnull}
+    assert load(tmp_path, environ, said.append).engine.edit_model == "qwen2.5-coder-1.5b"
+    (tmp_path / "unmask.toml").write_text('edit_model = "./weights"\n')
+    assert load(tmp_path, environ, said.append).engine.edit_model is None
+    assert "edit_model is not for a project to set" in said[0]
+
+
+def test_doctor_says_where_it_is_and_what_is_missing(unmask: Unmask) -> None:
+    Path("unmask.toml").write_text(f'model = "{SMALL}"\nedit_model = "{LARGE}"\n')
+    assert "For edits" in unmask("doctor").out.decode()
+    Path("unmask.toml").write_text(f'model = "{SMALL}"\nedit_model = "qwen2.5-coder-1.5b"\n')
+    outcome = unmask("doctor")
+    assert outcome.code == 1
+    assert "Run `unmask models pull qwen2.5-coder-1.5b`." in outcome.out.decode()
