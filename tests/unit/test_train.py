@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -18,13 +21,16 @@ from engine.denoising.transitions import Transitions
 from engine.errors import ArtifactError
 from export.adapter import adapter_parameters, read_adapter, with_adapter
 from export.base import load_model
+from export.corpus.packages import Split
+from export.corpus.shards import Document, write_shards
 from export.data import Sample, Samples, Shape, SourceFile
 from export.model import DenoiserModel
 from export.noise import NoiseRule
 from export.objective import Objective, collate, held_out
+from export.own_answers import OwnAnswer, answers_path
 from export.recipe import Recipe
 from export.reference import TorchModel
-from export.train import Run
+from export.train import Run, train_adapter
 from export.transitions import write_transitions
 from tests import tiny
 
@@ -201,6 +207,43 @@ def test_a_checkpoint_of_another_rank_is_refused(
     start(model, samples, tmp_path).save()
     with pytest.raises(ArtifactError, match=r"checkpoint\.pt is of a run with another base or rank"):
         start(with_adapter(load_model(gguf_path), 8, seed=1), samples, tmp_path)
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_a_corpus_and_the_bases_own_answers_become_an_adapter(
+    gguf_path: Path, tmp_path: Path, answered: bool
+) -> None:
+    corpus, run = tmp_path / "corpus", tmp_path / "run"
+    corpus.mkdir()
+    codec = tiny.codec(gguf_path)
+    end, prefix, middle, suffix = (codec.id_of(token) or 0 for token in tiny.CONTROL)
+    document = Document("pypi", "p", "1", "MIT", "area.py", "python", TEXT)
+    for split in get_args(Split):
+        write_shards([document], corpus, split)
+        if answered:
+            answer = OwnAnswer((prefix, suffix, middle, *codec.encode(TEXT[:60])), tuple(range(40)), True)
+            line = {"case": "a", "answers": [asdict(answer)]}
+            answers_path(corpus, split, 1).write_text(json.dumps(line) + "\n", encoding="utf-8")
+    manifest = SimpleNamespace(
+        special={"fim_prefix": prefix, "fim_middle": middle, "fim_suffix": suffix}, end_ids=frozenset({end})
+    )
+    said: list[str] = []
+    path = train_adapter(
+        gguf_path,
+        manifest,  # type: ignore[arg-type]
+        codec,
+        corpus,
+        replace(RECIPE, steps=2),
+        run,
+        every=2,
+        say=said.append,
+    )
+    assert read_adapter(path)[0].rank == RECIPE.rank
+    assert f"1 files and {int(answered)} answers of the base to train on" in said
+    (last,) = (json.loads(line) for line in (run / "log.jsonl").read_text("utf-8").splitlines())
+    assert last["step"] == 2
+    assert set(last) - {"step", "seconds"} == ({"files", "answers"} if answered else {"files"})
+    assert 0 <= last["files"]["run_drafted"] <= SHAPE.n_slots
 
 
 def test_the_rate_goes_up_stays_and_comes_down() -> None:
