@@ -72,8 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from engine.code.text import encode
     from lsp_server.cli import files, requests
 
-    project_dir = None if args.file == files.STDIN else Path(args.file).absolute().parent
-    settings = options.load_settings(args, project_dir=project_dir)
+    settings = options.settings_of(args, args.file)
     document = files.read(args.file)
     request = _request(args, document.text)
     new_file = None

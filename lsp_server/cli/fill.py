@@ -108,8 +108,7 @@ def run(args: argparse.Namespace) -> int:
     _check_language(args.language)
     if edit.is_asked(args):
         return edit.run(args)
-    project_dir = None if from_stdin else Path(args.file).absolute().parent
-    settings = options.load_settings(args, project_dir=project_dir)
+    settings = options.settings_of(args, args.file)
     document = files.read(args.file)
     spans = _spans(args, document.text)
     language = language_of(args)
@@ -173,8 +172,7 @@ def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[
     if not settings.context_files:
         return ()
     file = file.absolute()
-    folders = file.parents
-    root = next((folder for folder in folders if (folder / ".git").exists()), folders[0])
+    root = options.root_of(file)
     inside = PurePosixPath(file.relative_to(root).as_posix())
     return RelatedFiles().of(inside, text, language, Around(root, settings.excludes))
 

@@ -12,11 +12,12 @@ import os
 import re
 import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, get_args
 
 from engine.config import Device, EngineConfig, SourceKind
 from engine.denoising.schedule import DECODINGS
+from engine.errors import UsageError
 
 if TYPE_CHECKING:
     from engine.engine import Engine
@@ -135,6 +136,36 @@ def load_settings(
     from lsp_server import settings
 
     return settings.load(project_dir or Path.cwd(), os.environ, report or warn, said(args))
+
+
+def settings_of(args: argparse.Namespace, name: str) -> Settings:
+    """The settings that hold for a file, or for stdin (``-``).
+
+    Args:
+        args: see ``said``.
+        name: the file.
+
+    Raises:
+        UsageError: they exclude it.
+    """
+    from lsp_server.cli.files import STDIN
+
+    if name == STDIN:
+        return load_settings(args)
+    path = Path(os.path.abspath(name))  # noqa: PTH100 -- a link lies where it lies
+    settings = load_settings(args, project_dir=path.parent)
+    if settings.excludes(PurePosixPath(path.relative_to(root_of(path)).as_posix())):
+        raise UsageError(f"{name} is excluded in the settings", "Pipe it through stdin if you mean it.")
+    return settings
+
+
+def root_of(path: Path) -> Path:
+    """The folder that an absolute path counts from: that of its project, else the one it lies in."""
+    from lsp_server.settings import FILE_NAME
+
+    marks = (".git", FILE_NAME)
+    folders = (folder for folder in path.parents if any((folder / mark).exists() for mark in marks))
+    return next(folders, path.parent)
 
 
 def warn(message: str) -> None:

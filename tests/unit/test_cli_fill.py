@@ -255,3 +255,26 @@ def test_secrets_are_not_read_by_another_name(unmask: Unmask, monkeypatch: pytes
         monkeypatch.chdir(folder)
         outcome = unmask("fill", name, "--model", "fake", "--write")
         assert (outcome.code, f"{name} looks like a file of secrets" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize("name", ["gen/a.py", "gen/../gen/a.py"])
+@pytest.mark.parametrize("how", [("--at", "1:5"), ("--task", "types"), ("--at", "1:5", "--write")])
+def test_a_file_that_the_settings_exclude_is_not_read(
+    unmask: Unmask, monkeypatch: pytest.MonkeyPatch, name: str, how: tuple[str, ...]
+) -> None:
+    Path("gen").mkdir()
+    Path("gen/a.py").write_text("x = \n")
+    Path("unmask.toml").write_text('exclude = ["gen/**"]\n')
+    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self} was read"))
+    outcome = unmask("fill", name, *how, *FAKE)
+    assert (outcome.code, outcome.out) == (2, b"")
+    assert outcome.err == (
+        f"unmask: {name} is excluded in the settings. Pipe it through stdin if you mean it.\n"
+    )
+
+
+def test_a_file_beside_those_that_are_excluded_is_filled(unmask: Unmask) -> None:
+    Path("src").mkdir()
+    Path("src/gen.py").write_text("x = \n")
+    Path("unmask.toml").write_text('exclude = ["gen/**"]\n')
+    assert unmask("fill", "src/gen.py", "--at", "1:5", *FAKE).out == b"x = a + b\n"
