@@ -30,7 +30,7 @@ from export.objective import Objective, collate, held_out
 from export.own_answers import OwnAnswer, answers_path
 from export.recipe import Recipe
 from export.reference import TorchModel
-from export.train import Run, train_adapter
+from export.train import Run, fastest_dtype, train_adapter
 from export.transitions import write_transitions
 from tests import tiny
 
@@ -244,6 +244,14 @@ def test_a_corpus_and_the_bases_own_answers_become_an_adapter(
     assert last["step"] == 2
     assert set(last) - {"step", "seconds"} == ({"files", "answers"} if answered else {"files"})
     assert 0 <= last["files"]["run_drafted"] <= SHAPE.n_slots
+
+
+def test_the_base_is_held_in_what_the_processor_is_fast_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert fastest_dtype("cuda") == torch.bfloat16
+    assert fastest_dtype("cpu") in (torch.bfloat16, torch.float32)
+    for times, fastest in (([0, 9, 9, 10], torch.float32), ([0, 1, 1, 10], torch.bfloat16)):
+        monkeypatch.setattr("time.perf_counter", iter(times).__next__)
+        assert fastest_dtype("cpu") == fastest
 
 
 def test_the_rate_goes_up_stays_and_comes_down() -> None:
