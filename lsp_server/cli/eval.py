@@ -16,7 +16,7 @@ from engine.config import FAKE_MODEL
 from engine.denoising.schedule import DECODINGS, DecodeRule, Decoding
 from engine.errors import UsageError
 from lsp_server.cli import files
-from lsp_server.cli.options import add_model_options, load_settings, part_of, whole_number
+from lsp_server.cli.options import add_model_options, load_settings, part_of, warn, whole_number
 
 if TYPE_CHECKING:
     from engine.config import EngineConfig
@@ -183,8 +183,11 @@ def run(args: argparse.Namespace) -> int:
         ) from error
     if args.answers is not None:
         files.check_place(args.answers)
-    if args.resume and (args.answers is None or not args.answers.is_file()):
-        raise UsageError("--resume goes on from a file of answers", "Name one that is there with --answers.")
+    if args.resume and args.answers is None:
+        raise UsageError("--resume goes on from a file of answers", "Name it with --answers.")
+    if args.resume and not args.answers.exists():
+        warn(f"{args.answers} is not there yet: every case is asked")
+        args.resume = False
     report = _measure(args, evaluation)
     if args.json:
         print(json.dumps(report, ensure_ascii=False))

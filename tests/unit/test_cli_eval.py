@@ -77,6 +77,17 @@ def test_a_run_that_was_stopped_goes_on(unmask: Unmask, problems: str, tmp_path:
         assert figures["pass_at_1"] == whole["modes"][mode]["pass_at_1"]
 
 
+def test_a_run_may_be_told_to_go_on_before_it_has_begun(
+    unmask: Unmask, problems: str, tmp_path: Path
+) -> None:
+    kept = tmp_path / "answers.jsonl"
+    command = ("eval", "infilling", problems, "--resume", *FAKE)
+    outcome = unmask(*command, "--answers", str(kept))
+    assert outcome.code == 0 and "answers.jsonl is not there yet" in outcome.err
+    assert len(kept.read_text(encoding="utf-8").splitlines()) == 9
+    assert "Name it with --answers" in unmask(*command).err
+
+
 def test_a_set_is_shared_among_processes_and_added_up(unmask: Unmask, problems: str, tmp_path: Path) -> None:
     command = ("eval", "infilling", problems, "--json", *FAKE)
     whole = tmp_path / "whole.jsonl"
