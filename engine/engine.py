@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 
 from engine import editing
 from engine.code import languages
@@ -18,7 +17,7 @@ from engine.denoising.denoiser import AnyDenoiser
 from engine.denoising.fake import FakeDenoiser
 from engine.denoising.schedule import DecodeRule, Decoding
 from engine.denoising.tokens import TokenCodec
-from engine.errors import NotFetchedError, UsageError, edit_model_missing
+from engine.errors import UsageError, edit_model_missing
 from engine.filling.accept import NOTHING_TO_ADD
 from engine.filling.filler import Filled, Filler, Hole, Limits
 from engine.filling.joint import Joint
@@ -165,7 +164,7 @@ class Engine:
         """
         cancel = cancel or CancelToken()
         if self._in_words is not None and request.kind in IN_WORDS:
-            return self._in_words.engine(cancel).edit(request, cancel=cancel, on_frame=on_frame)
+            return self._in_words.edit(request, cancel=cancel, on_frame=on_frame)
         bench = Workbench(
             self._denoiser,
             self._codec,
@@ -192,15 +191,15 @@ class Engine:
 
 
 class OnDemand:
-    """An engine that is opened when it is first needed, and closed when it was not for a while.
+    """An engine that is opened when it is first needed, and may be closed when it was not for a while.
 
     Args:
-        config: its settings; its weights must be on this machine.
+        config: its settings; its artifact must be on this machine: nothing is fetched or assembled here.
         idle_s: seconds after which it may be closed.
     """
 
     def __init__(self, config: EngineConfig, idle_s: float = 600.0) -> None:
-        self._config, self._idle_s = replace(config, offline=True), idle_s
+        self._config, self._idle_s = config, idle_s
         self._engine: Engine | None = None
         self._used_at = 0.0
 
@@ -208,17 +207,24 @@ class OnDemand:
         """The engine, opened where it is not.
 
         Raises:
-            ModelError: it cannot be had or does not hold together.
+            ModelError: it is not there, or does not hold together.
             BackendError: ONNX Runtime cannot run it.
             Cancelled: asked to stop.
         """
         if self._engine is None:
-            try:
-                self._engine = open_engine(self._config, cancel=cancel)
-            except NotFetchedError as error:
-                raise edit_model_missing(self._config.model) from error
-        self._used_at = time.monotonic()
+            if not _is_ready(self._config):
+                raise edit_model_missing(self._config.model)
+            self._engine = open_engine(self._config, progress=lambda _: cancel.check(), cancel=cancel)
         return self._engine
+
+    def edit(
+        self, request: EditRequest, *, cancel: CancelToken, on_frame: FrameListener | None
+    ) -> EditResult:
+        """Have the engine do an edit; see ``Engine.edit``."""
+        try:
+            return self.engine(cancel).edit(request, cancel=cancel, on_frame=on_frame)
+        finally:
+            self._used_at = time.monotonic()
 
     def rest(self) -> None:
         """Close the engine if it was not needed for a while: it may hold more memory than all else."""
@@ -267,6 +273,15 @@ def open_denoiser(
     from engine.models.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
 
     return load_denoiser(config, progress=progress, cancel=cancel)
+
+
+def _is_ready(config: EngineConfig) -> bool:
+    """Whether the model of a configuration can be loaded as it lies."""
+    if config.model.partition(":")[0] == FAKE_MODEL:
+        return True
+    from engine.models.loading import is_ready  # noqa: PLC0415  (as in ``open_denoiser``)
+
+    return is_ready(config)
 
 
 def _check(request: FillRequest) -> None:

@@ -70,13 +70,9 @@ class ModelNotFoundError(ModelError):
     """No model of that name, or not on this machine while offline."""
 
 
-class NotFetchedError(ModelNotFoundError):
-    """A known model that is not on this machine and may not be fetched."""
-
-
-def edit_model_missing(name: str) -> NotFetchedError:
+def edit_model_missing(name: str) -> ModelNotFoundError:
     """A second model that is not there; it is never fetched of itself, in the midst of an edit."""
-    return NotFetchedError(
+    return ModelNotFoundError(
         f"{name}, the model for edits in words, is not on this machine", f"Run `unmask models pull {name}`."
     )
 

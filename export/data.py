@@ -76,6 +76,11 @@ class Shape:
     n_canvases: int = 48
     n_slots: int = 6
 
+    def holds(self, answer: OwnAnswer) -> bool:
+        """Whether an answer is long enough for a canvas."""
+        n_ends = 0 if answer.end is None else N_END
+        return len(answer.tokens) + n_ends > self.n_slots + 1
+
 
 @dataclass(frozen=True, slots=True)
 class Sample:
@@ -187,30 +192,44 @@ class Samples:
         kind = kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]
         span = spans[kind][int(rng.integers(len(spans[kind])))]
         context, filled, ended = self._lay_out(file, span, rng)
-        return self._sample(context, filled, ended, kind, rng)
+        # The base has read a token of the prefix where a canvas starts.
+        earliest = context.index(self._special.fim_middle) + 2
+        return self._sample(context, filled, self._end if ended else None, earliest, kind, rng)
 
     def _from_answer(self, answer: OwnAnswer, rng: np.random.Generator) -> Sample | None:
-        tokens = answer.tokens[: self._shape.span_tokens]
-        ended = answer.ended and len(tokens) == len(answer.tokens)
-        return self._sample(answer.context, tokens, ended, None, rng)
+        """A window of an answer; what was written before it is context."""
+        n_window = self._shape.span_tokens
+        start = int(rng.integers(max(len(answer.tokens) - n_window, 0) + 1))
+        context = [*answer.context, *answer.tokens[:start]]
+        filled = answer.tokens[start : start + n_window]
+        end = answer.end if start + n_window >= len(answer.tokens) else None
+        # What stands before an answer in a conversation was not written by anyone who could be foreseen.
+        middle, asked = self._special.fim_middle, answer.context
+        earliest = asked.index(middle) + 2 if middle in asked else len(asked)
+        return self._sample(context, filled, end, earliest, None, rng)
 
     def _sample(
         self,
         context: Sequence[int],
         filled: Sequence[int],
-        ended: bool,
+        end: int | None,
+        earliest: int,
         kind: Kind | None,
         rng: np.random.Generator,
     ) -> Sample | None:
-        """Canvases over what stands behind a context; None where there is room for none."""
-        ids = np.array([*context, *filled, *([self._end] * N_END if ended else [])], dtype=np.int64)
+        """Canvases over what stands behind a context; None where there is room for none.
+
+        Args:
+            context, filled: what the base reads.
+            end: the token that fills a canvas behind it; None where it does not end there.
+            earliest: where a canvas may start in the context.
+            kind: of the span.
+            rng: the source of chance.
+        """
+        ids = np.array([*context, *filled, *([] if end is None else [end] * N_END)], dtype=np.int64)
         first, last = len(context), len(context) + len(filled)
         slots = self._shape.n_slots
-        # The base has read a token of the prefix where a canvas starts; its last target lies within. What
-        # stands before an answer in a conversation was not written by anyone who could be foreseen.
-        middle = self._special.fim_middle
-        earliest = context.index(middle) + 2 if middle in context else first
-        latest = min(last, len(ids) - slots - 1)
+        latest = min(last, len(ids) - slots - 1)  # its last target lies within
         if latest <= max(earliest, 4) or not filled:
             return None
         starts = self._starts(earliest, first, latest, rng)

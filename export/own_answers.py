@@ -4,13 +4,13 @@ A draft must foresee what the base will write, which is not always what people w
 are filled and edits are asked of its functions, by the engine itself, left to right: contexts are laid out,
 healed and put in words as they are in use. What comes of an edit is kept where the edit passes the checks of
 the evaluation ``actions``: something changed, it parses, all around it is as it was (annotations taken out
-again give the text before), and a name or a token that was taken away is the very one again.
+again give the text before), and where one text alone is right it is that one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -44,19 +44,20 @@ class OwnAnswer:
     Attributes:
         context: token ids ``[n_context]``.
         tokens: what it wrote, the end token left out, at least one ``[n_tokens]``.
-        ended: whether it ended there by itself.
+        end: the token by which it ended there; None where it was cut.
     """
 
     context: tuple[int, ...]
     tokens: tuple[int, ...]
-    ended: bool
+    end: int | None
 
 
 class Recorder:
     """A denoiser that notes what every canvas comes to; all else is left to the one it stands for.
 
     For decoding left to right alone, one token a pass. The last token of a canvas is never shown to the
-    denoiser again: it is taken to be the likeliest of the last pass.
+    denoiser again: it is taken to be the likeliest of the last pass, which is what was settled unless the
+    canvas held a single token that had to begin otherwise.
     """
 
     def __init__(self, denoiser: Denoiser) -> None:
@@ -91,11 +92,10 @@ class Recorder:
 
     def _note(self) -> None:
         """Keep what was written on the present canvas."""
-        end = self._denoiser.special.end
-        tokens = [token for token in self._written if token not in end]
+        ends = [token for token in self._written if token in self._denoiser.special.end]
+        tokens = tuple(token for token in self._written if token not in ends)
         if tokens:
-            ended = len(tokens) < len(self._written)
-            self._answers.append(OwnAnswer(self._context, tuple(tokens), ended))
+            self._answers.append(OwnAnswer(self._context, tokens, ends[0] if ends else None))
         self._written = []
 
 
@@ -142,19 +142,45 @@ class Asker:
         return judged.right and (case.action not in MUST_BE_EXACT or bool(exact and exact.hits))
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A line of a file: the case, who was asked, of how many tokens, and what was kept."""
+
+    case: str
+    model: str
+    n_vocab: int
+    answers: list[OwnAnswer]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> _Row:
+        """The row that ``AnswersFile.add`` wrote; raises KeyError or TypeError where it did not."""
+        answers = [
+            OwnAnswer(tuple(one["context"]), tuple(one["tokens"]), one["end"]) for one in row["answers"]
+        ]
+        return cls(row["case"], row["model"], row["n_vocab"], answers)
+
+
 class AnswersFile:
     """A JSON Lines file of answers: a line for every case that was asked, so that a run can go on.
 
     Args:
-        path: it may be there already; a last line that was cut short is taken out.
+        corpus: the directory of the corpus, where it lies.
+        split, part: which one.
+        model: who answers.
+        n_vocab: how many tokens its vocabulary has.
 
     Raises:
-        UsageError: it cannot be read or written, or is something else.
+        UsageError: there is something else in its place.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.asked = {name for name, _ in _lines(path, mend=True)} if path.exists() else set[str]()
+    def __init__(self, corpus: Path, split: Split, part: int, model: str, n_vocab: int) -> None:
+        self.path = answers_path(corpus, split, part)
+        self._model, self._n_vocab = model, n_vocab
+        self.asked: set[str] = set()
+        """The cases that the model answered already, in this part or another."""
+        for path in _paths(corpus, split):
+            rows = _rows(path, mend=path == self.path)
+            self.asked |= {row.case for row in rows if row.model == model}
 
     def add(self, case: Case, answers: Sequence[OwnAnswer]) -> None:
         """Write down what came of a case.
@@ -162,12 +188,12 @@ class AnswersFile:
         Raises:
             UsageError: it cannot be written.
         """
-        line = json.dumps({"case": case.name, "answers": [asdict(answer) for answer in answers]})
+        row = _Row(case.name, self._model, self._n_vocab, list(answers))
         try:
-            with self._path.open("a", encoding="utf-8") as file:
-                file.write(line + "\n")
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(row)) + "\n")
         except OSError as error:
-            raise UsageError(f"{self._path} cannot be written ({error})", "Name another place.") from error
+            raise UsageError(f"{self.path} cannot be written ({error})", "Name another place.") from error
         self.asked.add(case.name)
 
 
@@ -176,29 +202,39 @@ def answers_path(corpus: Path, split: Split, part: int) -> Path:
     return corpus / f"answers-{split}-{part}.jsonl"
 
 
-def read_answers(corpus: Path, split: Split) -> list[OwnAnswer]:
+def read_answers(corpus: Path, split: Split, n_vocab: int) -> list[OwnAnswer]:
     """All answers beside the shards of a corpus, often none.
 
+    Args:
+        corpus: the directory of the corpus.
+        split: which answers.
+        n_vocab: how many tokens the vocabulary has that they must be of.
+
     Raises:
-        UsageError: a file of them is something else.
+        UsageError: a file of them is something else, or of another vocabulary.
     """
-    paths = sorted(corpus.glob(f"answers-{split}-*.jsonl"))
-    return [answer for path in paths for _, answers in _lines(path) for answer in answers]
+    answers: list[OwnAnswer] = []
+    for path in _paths(corpus, split):
+        for row in _rows(path):
+            if row.n_vocab != n_vocab:
+                raise UsageError(
+                    f"{path} holds answers of {row.model}, which has other tokens", "Move it away."
+                )
+            answers += row.answers
+    return answers
 
 
-def _lines(path: Path, *, mend: bool = False) -> Iterator[tuple[str, list[OwnAnswer]]]:
-    """The cases of a file and what came of each; a last line without its end is left out, or taken out."""
+def _paths(corpus: Path, split: Split) -> list[Path]:
+    return sorted(corpus.glob(f"answers-{split}-*.jsonl"))
+
+
+def _rows(path: Path, *, mend: bool = False) -> list[_Row]:
+    """The lines of a file; a last one without its end is left out, and with ``mend`` taken out."""
     try:
         *lines, last = path.read_text(encoding="utf-8").split("\n")
         if last and mend:
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        for line in lines:
-            row = json.loads(line)
-            answers = [
-                OwnAnswer(tuple(one["context"]), tuple(one["tokens"]), bool(one["ended"]))
-                for one in row["answers"]
-            ]
-            yield row["case"], answers
+        return [_Row.of(json.loads(line)) for line in lines]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UsageError(
             f"{path} is no file of answers ({error})", "Move it away; `unmask train answers` makes them."

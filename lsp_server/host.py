@@ -239,8 +239,8 @@ def artifact_directory(config: EngineConfig) -> Path | None:
     from engine.weights.store import ModelStore  # noqa: PLC0415 - as in ``open_real``
 
     with contextlib.suppress(UnmaskError, OSError):
-        named = expanded(Path(config.model))
-        place = named if named.is_dir() else ModelStore(config.cache_dir).artifact_dir(config.model)
+        named = None if config.directory is None else expanded(config.directory)
+        place = named or ModelStore(config.cache_dir).artifact_dir(config.model)
         if place.is_dir():
             return place
     return None

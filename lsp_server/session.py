@@ -359,8 +359,8 @@ class Session:
             return
         if len(set(wanted)) > 1:
             self._report(
-                f"The workspace's folders ask for different models or devices; all use {wanted[0].model}, "
-                "as the first one says."
+                "The workspace's folders ask for different models, devices or contexts; "
+                f"all use {wanted[0].model}, as the first one says."
             )
         if wanted[0] != self._loaded:
             self._loaded = wanted[0]

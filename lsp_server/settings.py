@@ -31,7 +31,7 @@ EXPLICIT_TOKENS = 256
 _USER_ONLY = ("base_file", "cache_dir", "sources")
 """What names files and origins on the user's machine."""
 
-_MODEL_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*(:.*)?")
+_MODEL_NAME = re.compile(r"fake(:.*)?|[A-Za-z0-9][A-Za-z0-9._-]*")
 """A model by name, or a fake with its options; not a path."""
 
 _ENGINE_FIELDS = tuple(entry.name for entry in fields(EngineConfig))

@@ -50,9 +50,8 @@ def find_artifact(
     config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
 ) -> Path:
     """The artifact a configuration names; fetched and assembled where it is not there yet."""
-    as_path = Path(config.model)
-    if is_artifact(as_path):
-        return as_path
+    if config.directory is not None and is_artifact(config.directory):
+        return config.directory
     base = catalog.lookup(config.model)
     store = ModelStore(config.cache_dir)
     manifest = suited_manifest(base.name, config.device)
@@ -69,6 +68,18 @@ def find_artifact(
         cancel=cancel,
     )
     return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
+
+
+def is_ready(config: EngineConfig) -> bool:
+    """Whether the model a configuration names can be loaded as it lies, with nothing to fetch or assemble.
+
+    Raises:
+        ModelNotFoundError: there is no such model.
+    """
+    if config.directory is not None and is_artifact(config.directory):
+        return True
+    manifest = suited_manifest(catalog.lookup(config.model).name, config.device)
+    return is_artifact(artifact_path(manifest, ModelStore(config.cache_dir)))
 
 
 def _transitions(manifest: Manifest) -> Transitions | None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from engine.config import EngineConfig, SourceKind
-from engine.errors import ConfigError, IntegrityError, ModelNotFoundError, NotFetchedError, SourceError
+from engine.errors import ConfigError, IntegrityError, ModelNotFoundError, SourceError
 from engine.types import CancelToken, ProgressListener
 from engine.weights.catalog import BaseModel
 from engine.weights.home import expanded
@@ -61,7 +61,7 @@ def pull(
     Raises:
         SourceError: no source delivered; the message says why for each.
         IntegrityError: the only source asked delivered something else.
-        NotFetchedError: offline, and not on this machine.
+        ModelNotFoundError: offline, and not on this machine.
         StoreError: the store cannot be written to or is full.
         ConfigError: ``order`` is empty or names an unknown source.
         Cancelled: asked to stop; what there is so far stays for the next pull.
@@ -124,7 +124,7 @@ def _nothing_delivered(
     reasons = "; ".join(f"{kind}: {error.cause}" for kind, error in failures.items())
     if job.offline:
         cause = f"{job.base.name} is not on this machine and may not be fetched while offline ({reasons})"
-        return NotFetchedError(cause, remedy)
+        return ModelNotFoundError(cause, remedy)
     return SourceError(f"no source delivered {job.base.name} ({reasons})", remedy)
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import contextlib
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from engine.config import FAKE_MODEL, EngineConfig
-from engine.errors import BackendError, ConfigError, NotFetchedError, UnmaskError, edit_model_missing
+from engine.errors import BackendError, ConfigError, ModelNotFoundError, UnmaskError, edit_model_missing
 from engine.types import FillRequest
 from lsp_server.cli import machine
 from lsp_server.cli.machine import Machine
@@ -188,7 +188,7 @@ def _cache(found: Diagnosis, config: EngineConfig) -> ModelStore | None:
 
 
 def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> None:
-    found.model, found.edit_model = config.model, config.edit_model
+    found.model = config.model
     with found.finding():
         if config.base_file is not None and not config.base_file.is_file():
             raise ConfigError(
@@ -196,12 +196,19 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> 
             )
     with found.finding():
         found.model_state = _state_of(config, store)
-    if config.edit_model is not None:
+    if config.in_words.model != config.model:
+        found.edit_model = config.edit_model
         with found.finding():
-            try:
-                found.edit_model_state = _state_of(replace(config.in_words, offline=True), store)
-            except NotFetchedError as error:
-                raise edit_model_missing(config.edit_model) from error
+            if not _is_loadable(config.in_words):
+                raise edit_model_missing(config.in_words.model)
+            found.edit_model_state = _state_of(config.in_words, store)
+
+
+def _is_loadable(config: EngineConfig) -> bool:
+    """Whether a model needs nothing to be fetched or assembled."""
+    from engine.models.loading import is_ready
+
+    return config.model.partition(":")[0] == FAKE_MODEL or is_ready(config)
 
 
 def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
@@ -215,10 +222,10 @@ def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
 
         FakeDenoiser.from_name(config.model)
         return "no weights; for tests and demonstrations"
-    if Path(config.model).is_dir():
+    if config.directory is not None and config.directory.is_dir():
         from engine.models.artifact import verify
 
-        verify(Path(config.model), full=False)
+        verify(config.directory, full=False)
         return "an artifact directory, complete"
     if store is None:
         return ""
@@ -231,7 +238,7 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
     """Whether a known model is here, in words.
 
     Raises:
-        NotFetchedError: it is not and cannot be fetched either.
+        ModelNotFoundError: it is not and cannot be fetched either.
         StoreError: there is no room for it.
     """
     from engine.models.artifact import verify
@@ -249,7 +256,7 @@ def _base_state(base: BaseModel, config: EngineConfig, store: ModelStore) -> str
         return f"weights here; prepared on first use ({manifest.quantization})"
     can_fetch = not config.offline or ("file" in config.sources and config.base_file is not None)
     if not can_fetch:
-        raise NotFetchedError(
+        raise ModelNotFoundError(
             f"{base.name} is not on this machine and `offline` is set",
             f"Run `unmask models pull {base.name}` with network, or name a file with --base-file.",
         )

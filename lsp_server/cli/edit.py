@@ -111,6 +111,7 @@ def _request(args: argparse.Namespace, text: str) -> EditRequest:
         raise UsageError("--check is for the types of a Python file", "Leave it out.")
     if args.before not in (None, files.STDIN):
         files.check_no_secret(args.before)
+        options.settings_of(args, args.before)
     if any("\ud800" <= char <= "\udfff" for char in args.instruction or ""):
         raise UsageError("--instruction is not UTF-8", "Write it in the encoding of the terminal.")
     selection: Span | None = None

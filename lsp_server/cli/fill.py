@@ -7,6 +7,7 @@ Turns arguments into a request and a result into output. Where holes are is `hol
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -171,8 +172,8 @@ def _related(file: Path, text: str, language: str, settings: Settings) -> tuple[
 
     if not settings.context_files:
         return ()
-    file = file.absolute()
-    root = options.root_of(file)
+    file = Path(os.path.abspath(file))  # noqa: PTH100 -- a link lies where it lies
+    root = next((folder for folder in file.parents if (folder / ".git").exists()), file.parent)
     inside = PurePosixPath(file.relative_to(root).as_posix())
     return RelatedFiles().of(inside, text, language, Around(root, settings.excludes))
 

@@ -29,7 +29,9 @@ def add_model_options(parser: argparse.ArgumentParser, *, decodes: bool = True) 
     """Add the options that say which model runs, on what, and where its weights come from."""
     group = parser.add_argument_group("model and machine (each also a setting; see `unmask doctor`)")
     group.add_argument(
-        "--model", metavar="NAME", help="a name from `unmask models list`, an artifact directory, or `fake`"
+        "--model",
+        metavar="NAME",
+        help="a name from `unmask models list`, the path of an artifact, or `fake`; for edits in words, too",
     )
     group.add_argument("--device", choices=get_args(Device), help="auto takes CUDA where it works")
     group.add_argument("--threads", type=whole_number(0, 1024), metavar="N", help="0: one per physical core")
@@ -154,18 +156,24 @@ def settings_of(args: argparse.Namespace, name: str) -> Settings:
         return load_settings(args)
     path = Path(os.path.abspath(name))  # noqa: PTH100 -- a link lies where it lies
     settings = load_settings(args, project_dir=path.parent)
-    if settings.excludes(PurePosixPath(path.relative_to(root_of(path)).as_posix())):
+    if settings.exclude and settings.excludes(_in_its_project(path)):
         raise UsageError(f"{name} is excluded in the settings", "Pipe it through stdin if you mean it.")
     return settings
 
 
-def root_of(path: Path) -> Path:
-    """The folder that an absolute path counts from: that of its project, else the one it lies in."""
+def _in_its_project(path: Path) -> PurePosixPath:
+    """An absolute path relative to the folder of its project, or the whole path outside all projects."""
     from lsp_server.settings import FILE_NAME
 
-    marks = (".git", FILE_NAME)
-    folders = (folder for folder in path.parents if any((folder / mark).exists() for mark in marks))
-    return next(folders, path.parent)
+    def is_project(folder: Path) -> bool:
+        try:
+            return any((folder / mark).exists() for mark in (".git", FILE_NAME))
+        except OSError:  # a folder that may not be looked into
+            return False
+
+    root = next((folder for folder in path.parents if is_project(folder)), None)
+    inside = str(path if root is None else path.relative_to(root))
+    return PurePosixPath(os.path.normcase(inside).replace("\\", "/"))
 
 
 def warn(message: str) -> None:

@@ -72,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
     from export.corpus.packages import Split
     from export.data import Shape
     from export.evaluate.documents import read_documents
-    from export.own_answers import AnswersFile, Asker, answers_path, cases_of
+    from export.own_answers import AnswersFile, Asker, cases_of
     from lsp_server.cli.progress import FirstUse
 
     split: Split = "heldout" if args.heldout else "train"
@@ -80,13 +80,12 @@ def run(args: argparse.Namespace) -> int:
     cases = cases_of(read_documents(args.corpus, split), args.spans, args.edits)[part - 1 :: n_parts]
     if not cases:
         raise UsageError(f"{args.corpus} gives nothing to ask", "Raise --spans or --edits.")
-    path = answers_path(args.corpus, split, part)
-    file = AnswersFile(path)
     config = load_settings(args).engine
     context_tokens = args.context_tokens or Shape().context_tokens  # as long as the other samples
     with FirstUse() as first_use:
         denoiser, codec = open_denoiser(config, progress=first_use)
     with contextlib.closing(denoiser):
+        file = AnswersFile(args.corpus, split, part, denoiser.info.name, codec.n_vocab)
         asker = Asker(verifying(denoiser, "`unmask train answers`"), codec, context_tokens)
         n_kept = n_tokens = 0
         for done, case in enumerate(cases, start=1):
@@ -97,7 +96,7 @@ def run(args: argparse.Namespace) -> int:
                 n_tokens += sum(len(answer.tokens) for answer in answers)
             if done % 20 == 0 or done == len(cases):
                 _say(f"{done} of {len(cases)}; of those asked now {n_kept} are kept, {n_tokens} tokens")
-    print(path)
+    print(file.path)
     return 0
 
 

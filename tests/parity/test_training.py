@@ -59,8 +59,11 @@ def test_a_corpus_becomes_an_adapter_and_an_artifact_that_answers(
     assert info.recipe["steps_done"] == 4
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     assert [row["step"] for row in rows] == [2, 4]
-    assert all(len(row["by_slot"]) == 4 for row in rows)
-    assert told[0] == "1 files to train on, 1 held out"
+    assert all(len(row["files"]["by_slot"]) == 4 for row in rows)
+    assert told[:2] == [
+        "1 files and 0 answers of the base to train on",
+        "1 files and 0 answers held out",
+    ]
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter's own, about names of dimensions

@@ -11,6 +11,7 @@ import pytest
 
 from engine.engine import Engine
 from engine.types import FillRequest, FillResult, Related
+from lsp_server.cli import files
 from tests.unit.conftest import Unmask
 
 FAKE = ("--model", "fake:answer=a %2B b")
@@ -265,7 +266,7 @@ def test_a_file_that_the_settings_exclude_is_not_read(
     Path("gen").mkdir()
     Path("gen/a.py").write_text("x = \n")
     Path("unmask.toml").write_text('exclude = ["gen/**"]\n')
-    monkeypatch.setattr(Path, "read_bytes", lambda self: pytest.fail(f"{self} was read"))
+    monkeypatch.setattr(files, "read", lambda name: pytest.fail(f"{name} was read"))
     outcome = unmask("fill", name, *how, *FAKE)
     assert (outcome.code, outcome.out) == (2, b"")
     assert outcome.err == (
@@ -278,3 +279,24 @@ def test_a_file_beside_those_that_are_excluded_is_filled(unmask: Unmask) -> None
     Path("src/gen.py").write_text("x = \n")
     Path("unmask.toml").write_text('exclude = ["gen/**"]\n')
     assert unmask("fill", "src/gen.py", "--at", "1:5", *FAKE).out == b"x = a + b\n"
+
+
+def test_what_is_followed_is_not_read_either_where_it_is_excluded(unmask: Unmask) -> None:
+    Path("gen").mkdir()
+    for name in ("gen/old.py", "new.py"):
+        Path(name).write_text("def f(a):\n    return a\n")
+    Path("unmask.toml").write_text('exclude = ["gen/**"]\n')
+    outcome = unmask("fill", "new.py", "--task", "follow", "--before", "gen/old.py", *FAKE)
+    assert (outcome.code, "gen/old.py is excluded" in outcome.err) == (2, True)
+
+
+@pytest.mark.parametrize("glob", ["private", "**/private/**"])
+def test_outside_all_projects_the_whole_path_counts(
+    unmask: Unmask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, glob: str
+) -> None:
+    (tmp_path / "private").mkdir()
+    (tmp_path / "private" / "a.py").write_text("x = \n")
+    (tmp_path / "user.toml").write_text(f'exclude = ["{glob}"]\n')
+    monkeypatch.setenv("UNMASK_CONFIG", str(tmp_path / "user.toml"))
+    outcome = unmask("fill", str(tmp_path / "private" / "a.py"), "--at", "1:5", *FAKE)
+    assert (outcome.code, "is excluded" in outcome.err) == (2, True)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from engine import engine as engine_
 from engine.config import EngineConfig
 from engine.engine import Engine, OnDemand, open_engine
-from engine.errors import NotFetchedError
+from engine.errors import ModelNotFoundError
 from engine.types import CancelToken, EditRequest, FillRequest
 from lsp_server.settings import load
 from tests.unit.conftest import Unmask
@@ -46,9 +47,9 @@ def test_it_is_opened_when_first_needed_and_let_go_when_long_idle(monkeypatch: p
     monkeypatch.setattr("time.monotonic", lambda: now[0])
     open_ = engine_.open_engine
 
-    def counted(config: EngineConfig, **limits: CancelToken) -> Engine:
+    def counted(config: EngineConfig, **how: Any) -> Engine:
         opened.append(config.model)
-        engine = open_(config, **limits)  # type: ignore[arg-type]
+        engine = open_(config, **how)
         monkeypatch.setattr(engine, "close", lambda: closed.append(config.model))
         return engine
 
@@ -72,7 +73,7 @@ def test_it_is_opened_when_first_needed_and_let_go_when_long_idle(monkeypatch: p
 
 def test_a_model_that_is_not_here_is_never_fetched_and_what_to_do_is_said(tmp_path: Path) -> None:
     config = EngineConfig(model="qwen2.5-coder-1.5b", cache_dir=tmp_path, sources=("file", "wheels"))
-    with pytest.raises(NotFetchedError) as raised:
+    with pytest.raises(ModelNotFoundError) as raised:
         OnDemand(config).engine(CancelToken())
     assert str(raised.value) == (
         "qwen2.5-coder-1.5b, the model for edits in words, is not on this machine. "
@@ -103,15 +104,24 @@ def test_batch_asks_both(unmask: Unmask) -> None:
     assert "small()" in first and "large()" in second
 
 
+def test_a_folder_of_a_projects_own_is_not_loaded_under_a_bare_name(unmask: Unmask) -> None:
+    Path("weights").mkdir()
+    Path("weights/manifest.json").write_text("{}")
+    Path("unmask.toml").write_text('model = "weights"\n')
+    outcome = unmask("fill", "-", stdin=b"x = <hole>")
+    assert (outcome.code, "there is no model named 'weights'" in outcome.err) == (3, True)
+
+
 def test_a_project_may_name_it_but_not_by_a_path(tmp_path: Path) -> None:
     said: list[str] = []
     (tmp_path / ".git").mkdir()
     (tmp_path / "unmask.toml").write_text('edit_model = "qwen2.5-coder-1.5b"\n')
     environ = {"UNMASK_CONFIG": os.devnull}
     assert load(tmp_path, environ, said.append).engine.edit_model == "qwen2.5-coder-1.5b"
-    (tmp_path / "unmask.toml").write_text('edit_model = "./weights"\n')
-    assert load(tmp_path, environ, said.append).engine.edit_model is None
-    assert "edit_model is not for a project to set" in said[0]
+    for path in ("./weights", "a/b", "C:\\\\weights", "C:weights"):
+        (tmp_path / "unmask.toml").write_text(f'edit_model = "{path}"\n')
+        assert load(tmp_path, environ, said.append).engine.edit_model is None
+        assert "edit_model is not for a project to set" in said.pop()
 
 
 def test_doctor_says_where_it_is_and_what_is_missing(unmask: Unmask) -> None:
@@ -121,3 +131,10 @@ def test_doctor_says_where_it_is_and_what_is_missing(unmask: Unmask) -> None:
     outcome = unmask("doctor")
     assert outcome.code == 1
     assert "Run `unmask models pull qwen2.5-coder-1.5b`." in outcome.out.decode()
+
+
+@pytest.mark.parametrize("how", ["option", "setting"])
+def test_doctor_knows_of_no_second_model_where_it_is_the_first(unmask: Unmask, how: str) -> None:
+    Path("unmask.toml").write_text(f'model = "{SMALL}"\nedit_model = "{SMALL}"\n')
+    outcome = unmask("doctor", *(("--model", SMALL) if how == "option" else ()))
+    assert (outcome.code, "For edits" in outcome.out.decode()) == (0, False)

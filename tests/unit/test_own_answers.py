@@ -43,7 +43,7 @@ def test_an_answer_is_what_was_written_behind_what_context() -> None:
     fake = FakeDenoiser("return x")
     (answer,) = recorded(fake, TEXT, None, "\n")
     assert fake.codec.decode(answer.tokens).strip() == "return x"
-    assert answer.ended
+    assert answer.end in fake.special.end
     assert fake.codec.decode(answer.context).startswith(fake.codec.decode([fake.special.fim_prefix]))
     assert fake.special.fim_middle in answer.context
 
@@ -61,7 +61,7 @@ def test_an_answer_that_is_cut_does_not_end() -> None:
     engine = Engine(cast(Denoiser, recorder), fake.codec, 256, "left_to_right")
     engine.fill(FillRequest((TEXT, None, "\n"), "python", max_tokens=8))
     (answer,) = recorder.taken()
-    assert not answer.ended
+    assert answer.end is None
     assert len(answer.tokens) == 8
     assert recorder.taken() == []
 
@@ -90,24 +90,43 @@ def test_what_an_edit_comes_to_is_kept_only_where_it_is_sound() -> None:
 
 
 def test_a_file_of_answers_goes_on_behind_a_line_that_was_cut_short(tmp_path: Path) -> None:
-    first, second = cases_of(corpus(), 1, 0)[:2]
+    first, second, third = cases_of(corpus(), 1, 0)[:3]
     path = answers_path(tmp_path, "train", 1)
-    answer = OwnAnswer((1, 2, 3), (4, 5), True)
-    AnswersFile(path).add(first, [answer])
-    AnswersFile(path).add(second, [])
-    with path.open("a", encoding="utf-8") as file:
-        file.write('{"case": "cut')
-    assert read_answers(tmp_path, "train") == [answer]
-    assert AnswersFile(path).asked == {first.name, second.name}
+    answer = OwnAnswer((1, 2, 3), (4, 5), 9)
+
+    def file(part: int, model: str = "m") -> AnswersFile:
+        return AnswersFile(tmp_path, "train", part, model, 10)
+
+    file(1).add(first, [answer])
+    file(1).add(second, [])
+    file(2).add(third, [answer])
+    with path.open("a", encoding="utf-8") as cut:
+        cut.write('{"case": "cut')
+    assert read_answers(tmp_path, "train", 10) == [answer] * 2
+    assert file(1).asked == file(3).asked == {first.name, second.name, third.name}
+    assert file(1, "another").asked == set()
     assert path.read_text("utf-8").endswith("}\n")
-    assert read_answers(tmp_path, "heldout") == []
+    assert read_answers(tmp_path, "heldout", 10) == []
+    with pytest.raises(
+        UsageError, match=r"answers-train-1\.jsonl holds answers of m, which has other tokens"
+    ):
+        read_answers(tmp_path, "train", 11)
 
 
-@pytest.mark.parametrize("line", ["nonsense", "[]", '{"case": "a"}', '{"case": "a", "answers": [{}]}'])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "nonsense",
+        "[]",
+        '{"case": "a"}',
+        '{"case": "a", "model": "m", "n_vocab": 1, "answers": [{}]}',
+        '{"case": "a", "model": "m", "n_vocab": 1, "answers": [1]}',
+    ],
+)
 def test_a_file_of_something_else_is_named(tmp_path: Path, line: str) -> None:
     answers_path(tmp_path, "train", 1).write_text(line + "\n", encoding="utf-8")
     with pytest.raises(UsageError, match=r"answers-train-1\.jsonl is no file of answers"):
-        read_answers(tmp_path, "train")
+        read_answers(tmp_path, "train", 1)
 
 
 def made_of(answers: list[OwnAnswer], share: float = 1.0) -> Samples:
@@ -119,27 +138,41 @@ def made_of(answers: list[OwnAnswer], share: float = 1.0) -> Samples:
 
 def test_a_sample_of_an_answer_is_its_context_its_tokens_and_its_end() -> None:
     asked, told = tuple(range(100, 120)), tuple(range(200, 210))
-    sample = made_of([OwnAnswer(asked, told, True)])[0]
-    assert sample.ids.tolist() == [*asked, *told, *[999] * N_END]
+    sample = made_of([OwnAnswer(asked, told, 888)])[0]
+    assert sample.ids.tolist() == [*asked, *told, *[888] * N_END]
     assert sample.kind is None
     assert sample.starts.min() >= len(asked)  # nobody foresees what was asked
     assert sample.starts.max() <= len(asked) + len(told)
-    open_end = made_of([OwnAnswer(asked, told, False)])[0]
+    open_end = made_of([OwnAnswer(asked, told, None)])[0]
     assert open_end.ids.tolist() == [*asked, *told]
     assert open_end.starts.max() + 3 < len(open_end.ids)
 
 
-def test_a_fill_goes_on_from_its_prefix_and_a_long_answer_is_cut() -> None:
+def test_a_fill_goes_on_from_its_prefix() -> None:
     asked = (900, 901, *range(10), 902, *range(20, 40))
-    sample = made_of([OwnAnswer(asked, tuple(range(200, 260)), True)])[3]
-    assert sample.ids.tolist() == [*asked, *range(200, 232)]
+    sample = made_of([OwnAnswer(asked, tuple(range(200, 204)), 888)])[3]
     assert asked.index(902) + 2 <= sample.starts.min() < len(asked)
 
 
-def test_answers_too_short_for_a_canvas_are_passed_over() -> None:
-    long = OwnAnswer((1,) * 9, tuple(range(200, 220)), False)
-    made = made_of([OwnAnswer((2,) * 9, (5, 5), False), long])
-    assert all(made[index].ids[0] == 1 for index in range(8))
+def test_every_part_of_a_long_answer_is_seen_and_its_end_only_with_its_last() -> None:
+    told = tuple(range(200, 260))
+    made = made_of([OwnAnswer((1,) * 9, told, 888)])
+    lengths = set()
+    for index in range(200):
+        ids = made[index].ids.tolist()
+        ends = ids.count(888)
+        n_told = len(ids) - 9 - ends
+        assert ids == [*(1,) * 9, *told[:n_told], *[888] * ends]
+        assert ends == (N_END if n_told == len(told) else 0)
+        lengths.add(n_told)
+    assert min(lengths) == 32 and max(lengths) == 60
+
+
+def test_answers_too_short_for_a_canvas_are_none() -> None:
+    shape = Shape(n_slots=3)
+    assert not shape.holds(OwnAnswer((2,), (5, 5, 5, 5), None))
+    assert shape.holds(OwnAnswer((2,), (5,) * 5, None))
+    assert shape.holds(OwnAnswer((2,), (5,), 888))
 
 
 def test_the_command_writes_what_it_is_told_and_goes_on(unmask: Unmask, tmp_path: Path) -> None:
