@@ -236,6 +236,10 @@ class OnDemand:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+            if self._config.model.partition(":")[0] != FAKE_MODEL:
+                from engine.models.memory import give_back  # noqa: PLC0415  (as in ``open_denoiser``)
+
+                give_back()
 
 
 def open_engine(

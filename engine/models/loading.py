@@ -12,7 +12,7 @@ from engine.errors import ArtifactError
 from engine.models.artifact import Manifest, is_artifact, verify
 from engine.models.assemble import artifact_path, build_artifact
 from engine.models.canvas_denoiser import CanvasDenoiser
-from engine.models.huge_pages import move_to_huge_pages
+from engine.models.memory import move_to_huge_pages
 from engine.models.runtime import CPU, OnnxModel
 from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.models.variants import suited_manifest

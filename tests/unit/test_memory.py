@@ -1,4 +1,4 @@
-"""Huge pages: which memory is meant, and that what lies there stays as it is."""
+"""Memory: which is moved to huge pages, that what lies there stays as it is, and what goes back."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import sys
 import numpy as np
 import pytest
 
-from engine.models.huge_pages import HUGE_PAGE, _private_memory, move_to_huge_pages
+from engine.models.memory import HUGE_PAGE, _private_memory, give_back, move_to_huge_pages
+from lsp_server.cli.machine import resident_bytes
 
 MAPS = """\
 00400000-00e00000 rw-p 00000000 fe:00 1234                       /usr/bin/python3.11
@@ -33,3 +34,16 @@ def test_what_lies_in_memory_stays_as_it_is() -> None:
     assert mover is not None
     mover.join()
     assert (values == np.arange(len(values))).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc keeps what is freed")
+def test_what_is_freed_goes_back_to_the_system() -> None:
+    give_back()
+    before = resident_bytes()
+    small = [bytes(60_000) for _ in range(2_000)]  # below what is mapped by itself
+    kept = bytes(60_000)  # and behind them
+    assert resident_bytes() - before > 90_000_000
+    del small
+    give_back()
+    assert resident_bytes() - before < 30_000_000
+    assert len(kept) == 60_000

@@ -1,13 +1,16 @@
-"""Huge pages for a loaded model's weights: every pass reads all of them, and looks up far fewer pages so.
+"""The memory of models: huge pages for one that is loaded, and back to the system with one that is closed.
 
-Linux has them for memory that asks (``madvise``, the usual setting of transparent huge pages), and since 6.1
-moves what lies in small pages already. Elsewhere, and where the system has none to give, nothing happens.
+Every pass reads all weights, and looks up far fewer pages where they are huge. Linux has them for memory that
+asks (``madvise``, the usual setting of transparent huge pages), and since 6.1 moves what lies in small pages
+already. What is freed is kept by glibc for later: of a model of 1.7 GB, 1.2 GB. Elsewhere, and where the
+system has no huge pages to give, nothing happens.
 """
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import gc
 import re
 import sys
 import threading
@@ -37,6 +40,14 @@ def move_to_huge_pages() -> threading.Thread | None:
     mover = threading.Thread(target=_move, name="huge-pages", daemon=True)
     mover.start()
     return mover
+
+
+def give_back() -> None:
+    """Have what no object uses any more given back to the system, where the C library can."""
+    gc.collect()
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError, AttributeError):  # a C library without malloc_trim
+            ctypes.CDLL(None).malloc_trim(0)
 
 
 def _move() -> None:
