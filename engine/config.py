@@ -51,12 +51,6 @@ class EngineConfig:
     decoding: Decoding = "parallel"
 
     @property
-    def directory(self) -> Path | None:
-        """The artifact directory, where the model is named by one: by a path, and never by a bare name."""
-        path = Path(self.model)
-        return None if path.name == self.model else path
-
-    @property
     def in_words(self) -> EngineConfig:
         """The settings of an engine for the edits ``IN_WORDS`` alone."""
         return replace(self, model=self.edit_model or self.model, edit_model=None)

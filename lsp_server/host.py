@@ -30,7 +30,7 @@ from engine.types import (
     Progress,
     ProgressListener,
 )
-from engine.weights.home import expanded
+from engine.weights.catalog import directory_of
 from lsp_server.scheduler import Scheduler
 
 log = logging.getLogger(__name__)
@@ -239,8 +239,9 @@ def artifact_directory(config: EngineConfig) -> Path | None:
     from engine.weights.store import ModelStore  # noqa: PLC0415 - as in ``open_real``
 
     with contextlib.suppress(UnmaskError, OSError):
-        named = None if config.directory is None else expanded(config.directory)
-        place = named or ModelStore(config.cache_dir).artifact_dir(config.model)
+        place = directory_of(config.model)
+        if place is None or not place.is_dir():
+            place = ModelStore(config.cache_dir).artifact_dir(config.model)
         if place.is_dir():
             return place
     return None

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import fnmatch
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path, PurePosixPath
@@ -16,7 +15,9 @@ from typing import Any
 
 import platformdirs
 
-from engine.config import EngineConfig
+from engine.config import FAKE_MODEL, EngineConfig
+from engine.errors import ConfigError
+from engine.weights.catalog import directory_of
 from engine.weights.home import home
 from lsp_server import options as options_
 from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
@@ -31,8 +32,8 @@ EXPLICIT_TOKENS = 256
 _USER_ONLY = ("base_file", "cache_dir", "sources")
 """What names files and origins on the user's machine."""
 
-_MODEL_NAME = re.compile(r"fake(:.*)?|[A-Za-z0-9][A-Za-z0-9._-]*")
-"""A model by name, or a fake with its options; not a path."""
+_UNLESS = dict.fromkeys(("model", "edit_model"), " but by a name of `unmask models list`")
+"""What of these a project may set all the same."""
 
 _ENGINE_FIELDS = tuple(entry.name for entry in fields(EngineConfig))
 
@@ -137,15 +138,23 @@ def _of_project(path: Path, report: Report) -> Options:
     """What a project says, less what only its user may: a cloned repository must not choose files to load."""
     said = options_.from_toml(path, report)
     refused = {name for name in _USER_ONLY if getattr(said, name) is not None}
-    for name in ("model", "edit_model"):
-        named = getattr(said, name)
-        if named is not None and not _MODEL_NAME.fullmatch(named):
-            refused.add(name)
+    refused |= {name for name in ("model", "edit_model") if _may_be_a_folder(getattr(said, name))}
     for name in sorted(refused):
         report(
-            f"{path}: {name} is not for a project to set. Set it in {FILE_NAME} of your user configuration."
+            f"{path}: {name} is not for a project to set{_UNLESS.get(name, '')}. "
+            f"Set it in {FILE_NAME} of your user configuration."
         )
     return replace(said, **dict.fromkeys(refused))
+
+
+def _may_be_a_folder(model: str | None) -> bool:
+    """Whether a model is not named by a name that is known: a folder of that name may lie anywhere."""
+    if model is None or model.partition(":")[0] == FAKE_MODEL:
+        return False
+    try:
+        return directory_of(model) is not None
+    except ConfigError:  # of a user who has no home
+        return True
 
 
 def user_file(environ: Mapping[str, str]) -> Path | None:

@@ -50,8 +50,9 @@ def find_artifact(
     config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
 ) -> Path:
     """The artifact a configuration names; fetched and assembled where it is not there yet."""
-    if config.directory is not None and is_artifact(config.directory):
-        return config.directory
+    directory = catalog.directory_of(config.model)
+    if directory is not None and is_artifact(directory):
+        return directory
     base = catalog.lookup(config.model)
     store = ModelStore(config.cache_dir)
     manifest = suited_manifest(base.name, config.device)
@@ -76,7 +77,8 @@ def is_ready(config: EngineConfig) -> bool:
     Raises:
         ModelNotFoundError: there is no such model.
     """
-    if config.directory is not None and is_artifact(config.directory):
+    directory = catalog.directory_of(config.model)
+    if directory is not None and is_artifact(directory):
         return True
     manifest = suited_manifest(catalog.lookup(config.model).name, config.device)
     return is_artifact(artifact_path(manifest, ModelStore(config.cache_dir)))

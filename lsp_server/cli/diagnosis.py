@@ -222,15 +222,16 @@ def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
 
         FakeDenoiser.from_name(config.model)
         return "no weights; for tests and demonstrations"
-    if config.directory is not None and config.directory.is_dir():
+    from engine.weights.catalog import directory_of, lookup
+
+    directory = directory_of(config.model)
+    if directory is not None and directory.is_dir():
         from engine.models.artifact import verify
 
-        verify(config.directory, full=False)
+        verify(directory, full=False)
         return "an artifact directory, complete"
     if store is None:
         return ""
-    from engine.weights.catalog import lookup
-
     return _base_state(lookup(config.model), config, store)
 
 

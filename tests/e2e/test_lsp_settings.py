@@ -183,7 +183,7 @@ def test_a_changed_unmask_toml_takes_effect_without_dropping_a_request(start: St
     assert inserted(client, uri, 1, 4) == ["two"]
     client.notifications.clear()
     write_until(
-        client, file, 'model = "no-such-model"\n', lambda status: "cannot be used" in status["message"]
+        client, file, 'model = "fake:anwser=x"\n', lambda status: "cannot be used" in status["message"]
     )
     assert inserted(client, uri, 2, 4) == ["two"]
     assert client.leave() == 0

@@ -104,12 +104,19 @@ def test_batch_asks_both(unmask: Unmask) -> None:
     assert "small()" in first and "large()" in second
 
 
-def test_a_folder_of_a_projects_own_is_not_loaded_under_a_bare_name(unmask: Unmask) -> None:
-    Path("weights").mkdir()
-    Path("weights/manifest.json").write_text("{}")
+def test_a_folder_of_a_projects_own_is_not_loaded(
+    unmask: Unmask, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither under a name that a project's settings may say nor under one that a user may mean."""
+    for name in ("weights", "qwen2.5-coder-0.5b"):
+        Path(name).mkdir()
+        Path(name, "manifest.json").write_text("{}")
+    monkeypatch.setenv("UNMASK_OFFLINE", "1")
+    monkeypatch.setenv("UNMASK_CACHE_DIR", str(tmp_path / "none"))
     Path("unmask.toml").write_text('model = "weights"\n')
     outcome = unmask("fill", "-", stdin=b"x = <hole>")
-    assert (outcome.code, "there is no model named 'weights'" in outcome.err) == (3, True)
+    assert "model is not for a project to set but by a name of `unmask models list`" in outcome.err
+    assert (outcome.code, "qwen2.5-coder-0.5b is not on this machine" in outcome.err) == (3, True)
 
 
 def test_a_project_may_name_it_but_not_by_a_path(tmp_path: Path) -> None:

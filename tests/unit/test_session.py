@@ -136,11 +136,11 @@ def test_the_command_line_wins_over_the_client():
 def test_folders_that_want_different_models_are_told_which_one_they_get(desk: Desk, tmp_path: Path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
-        (tmp_path / name / "unmask.toml").write_text(f'model = "{name}"\n')
+        (tmp_path / name / "unmask.toml").write_text(f'model = "fake:{name}"\n')
     desk.session.set_folders((tmp_path / name).as_uri() for name in ("one", "two"))
     desk.start()
-    assert [engine.info.name for engine in desk.engines] == ["one"]
-    assert "all use one" in desk.reports[0]
+    assert [engine.info.name for engine in desk.engines] == ["fake:one"]
+    assert "all use fake:one" in desk.reports[0]
 
 
 # What is answered at all.

@@ -74,17 +74,17 @@ def load(project: Path, *extra: Options, **environ: str) -> Settings:
 
 
 def test_user_then_project_then_environment_then_extra(project: Path):
-    (project.parent / "unmask.toml").write_text('model = "project"\nthreads = 2\ncontext_tokens = 200\n')
+    (project.parent / "unmask.toml").write_text('model = "fake:project"\nthreads = 2\ncontext_tokens = 200\n')
     held = load(project, Options(model="extra"), UNMASK_MODEL="environment", UNMASK_THREADS="3")
     assert held.engine == EngineConfig(model="extra", threads=3, context_tokens=200)
     assert held.max_tokens == 11
 
 
 def test_the_nearest_project_file_is_the_one(project: Path):
-    (project.parent / "unmask.toml").write_text('model = "outer"\n')
-    (project / "unmask.toml").write_text('model = "inner"\n')
-    assert load(project).engine.model == "inner"
-    assert load(project.parent, UNMASK_CONFIG=os.devnull).engine.model == "outer"
+    (project.parent / "unmask.toml").write_text('model = "fake:outer"\n')
+    (project / "unmask.toml").write_text('model = "fake:inner"\n')
+    assert load(project).engine.model == "fake:inner"
+    assert load(project.parent, UNMASK_CONFIG=os.devnull).engine.model == "fake:outer"
 
 
 def test_a_file_above_the_repository_is_not_the_projects(project: Path):
