@@ -51,6 +51,11 @@ class EngineConfig:
     decoding: Decoding = "parallel"
 
     @property
+    def is_fake(self) -> bool:
+        """Whether no weights are meant, but the stand-in for tests and demonstrations."""
+        return self.model.partition(":")[0] == FAKE_MODEL
+
+    @property
     def in_words(self) -> EngineConfig:
         """The settings of an engine for the edits ``IN_WORDS`` alone."""
         return replace(self, model=self.edit_model or self.model, edit_model=None)

@@ -6,12 +6,13 @@ files; which model answers is decided by ``open_engine``, and a second one may a
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Sequence
 
 from engine import editing
 from engine.code import languages
-from engine.config import FAKE_MODEL, IN_WORDS, EngineConfig
+from engine.config import IN_WORDS, EngineConfig
 from engine.denoising.correct import CorrectionRule, correct
 from engine.denoising.denoiser import AnyDenoiser
 from engine.denoising.fake import FakeDenoiser
@@ -22,6 +23,7 @@ from engine.filling.accept import NOTHING_TO_ADD
 from engine.filling.filler import Filled, Filler, Hole, Limits
 from engine.filling.joint import Joint
 from engine.filling.layout import MAX_CHARS_PER_TOKEN
+from engine.models.memory import give_back
 from engine.types import (
     EARLY,
     MAX_HOLES,
@@ -94,8 +96,6 @@ class Engine:
             Cancelled: asked to stop.
         """
         start = time.perf_counter()
-        if self._in_words is not None:
-            self._in_words.rest()
         _check(request)
         limits = Limits(cancel or CancelToken(), Deadline.after_ms(request.deadline_ms), on_frame)
         language = languages.by_id(request.language)
@@ -191,55 +191,64 @@ class Engine:
 
 
 class OnDemand:
-    """An engine that is opened when it is first needed, and may be closed when it was not for a while.
+    """An engine that is opened when it is first needed, and closed when it was not for a while.
 
     Args:
         config: its settings; its artifact must be on this machine: nothing is fetched or assembled here.
-        idle_s: seconds after which it may be closed.
+        idle_s: seconds after which it is closed, on a thread of its own: it may hold more than all else.
     """
 
     def __init__(self, config: EngineConfig, idle_s: float = 600.0) -> None:
         self._config, self._idle_s = config, idle_s
         self._engine: Engine | None = None
-        self._used_at = 0.0
-
-    def engine(self, cancel: CancelToken) -> Engine:
-        """The engine, opened where it is not.
-
-        Raises:
-            ModelError: it is not there, or does not hold together.
-            BackendError: ONNX Runtime cannot run it.
-            Cancelled: asked to stop.
-        """
-        if self._engine is None:
-            if not _is_ready(self._config):
-                raise edit_model_missing(self._config.model)
-            self._engine = open_engine(self._config, progress=lambda _: cancel.check(), cancel=cancel)
-        return self._engine
+        self._lock = threading.Lock()
+        self._closing: threading.Timer | None = None
 
     def edit(
         self, request: EditRequest, *, cancel: CancelToken, on_frame: FrameListener | None
     ) -> EditResult:
-        """Have the engine do an edit; see ``Engine.edit``."""
-        try:
-            return self.engine(cancel).edit(request, cancel=cancel, on_frame=on_frame)
-        finally:
-            self._used_at = time.monotonic()
+        """Have the engine do an edit, opened where it is not; see ``Engine.edit``.
 
-    def rest(self) -> None:
-        """Close the engine if it was not needed for a while: it may hold more memory than all else."""
-        if self._engine is not None and time.monotonic() - self._used_at > self._idle_s:
-            self.close()
+        Raises:
+            ModelError: it is not there, or does not hold together.
+            BackendError: ONNX Runtime cannot run it.
+        """
+        with self._lock:
+            self._stay()
+            try:
+                if self._engine is None:
+                    if not is_here(self._config):
+                        raise edit_model_missing(self._config.model)
+                    self._engine = open_engine(self._config, progress=lambda _: cancel.check(), cancel=cancel)
+                return self._engine.edit(request, cancel=cancel, on_frame=on_frame)
+            finally:
+                self._closing = threading.Timer(self._idle_s, self._rest)
+                self._closing.daemon = True
+                self._closing.start()
 
     def close(self) -> None:
         """Release the model; it is opened again when it is needed again."""
+        with self._lock:
+            self._stay()
+            self._release()
+
+    def _rest(self) -> None:
+        """Release the model, unless an edit came while this thread waited for its turn."""
+        with self._lock:
+            if threading.current_thread() is self._closing:
+                self._release()
+
+    def _release(self) -> None:
         if self._engine is not None:
             self._engine.close()
             self._engine = None
-            if self._config.model.partition(":")[0] != FAKE_MODEL:
-                from engine.models.memory import give_back  # noqa: PLC0415  (as in ``open_denoiser``)
+            give_back()
 
-                give_back()
+    def _stay(self) -> None:
+        """Forget that it was to be closed."""
+        if self._closing is not None:
+            self._closing.cancel()
+            self._closing = None
 
 
 def open_engine(
@@ -271,7 +280,7 @@ def open_denoiser(
     Raises:
         ModelError, BackendError, Cancelled: see ``open_engine``.
     """
-    if config.model.partition(":")[0] == FAKE_MODEL:
+    if config.is_fake:
         fake = FakeDenoiser.from_name(config.model)
         return fake, fake.codec
     from engine.models.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
@@ -279,13 +288,17 @@ def open_denoiser(
     return load_denoiser(config, progress=progress, cancel=cancel)
 
 
-def _is_ready(config: EngineConfig) -> bool:
-    """Whether the model of a configuration can be loaded as it lies."""
-    if config.model.partition(":")[0] == FAKE_MODEL:
-        return True
-    from engine.models.loading import is_ready  # noqa: PLC0415  (as in ``open_denoiser``)
+def is_here(config: EngineConfig) -> bool:
+    """Whether the model of a configuration can be loaded with nothing to fetch or assemble.
 
-    return is_ready(config)
+    Raises:
+        ModelNotFoundError: there is no such model.
+    """
+    if config.is_fake:
+        return True
+    from engine.models.loading import artifact_here  # noqa: PLC0415  (as in ``open_denoiser``)
+
+    return artifact_here(config) is not None
 
 
 def _check(request: FillRequest) -> None:

@@ -30,7 +30,7 @@ from engine.types import (
     Progress,
     ProgressListener,
 )
-from engine.weights.catalog import directory_of
+from engine.weights.named import directory_of
 from lsp_server.scheduler import Scheduler
 
 log = logging.getLogger(__name__)

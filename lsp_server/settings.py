@@ -17,8 +17,8 @@ import platformdirs
 
 from engine.config import FAKE_MODEL, EngineConfig
 from engine.errors import ConfigError
-from engine.weights.catalog import directory_of
 from engine.weights.home import home
+from engine.weights.named import directory_of
 from lsp_server import options as options_
 from lsp_server.options import Completion, LogLevel, MultiLine, Options, Report
 
@@ -138,7 +138,7 @@ def _of_project(path: Path, report: Report) -> Options:
     """What a project says, less what only its user may: a cloned repository must not choose files to load."""
     said = options_.from_toml(path, report)
     refused = {name for name in _USER_ONLY if getattr(said, name) is not None}
-    refused |= {name for name in ("model", "edit_model") if _may_be_a_folder(getattr(said, name))}
+    refused |= {name for name in _UNLESS if _may_be_a_folder(getattr(said, name))}
     for name in sorted(refused):
         report(
             f"{path}: {name} is not for a project to set{_UNLESS.get(name, '')}. "

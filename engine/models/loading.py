@@ -18,6 +18,7 @@ from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.models.variants import suited_manifest
 from engine.types import CancelToken, ProgressListener
 from engine.weights import catalog, sources
+from engine.weights.named import directory_of
 from engine.weights.store import ModelStore
 
 
@@ -50,15 +51,11 @@ def find_artifact(
     config: EngineConfig, *, progress: ProgressListener | None = None, cancel: CancelToken | None = None
 ) -> Path:
     """The artifact a configuration names; fetched and assembled where it is not there yet."""
-    directory = catalog.directory_of(config.model)
-    if directory is not None and is_artifact(directory):
-        return directory
+    there = artifact_here(config)
+    if there is not None:
+        return there
     base = catalog.lookup(config.model)
     store = ModelStore(config.cache_dir)
-    manifest = suited_manifest(base.name, config.device)
-    target = artifact_path(manifest, store)
-    if is_artifact(target):
-        return target
     gguf_path = sources.pull(
         base,
         store,
@@ -68,20 +65,22 @@ def find_artifact(
         progress=progress,
         cancel=cancel,
     )
+    manifest = suited_manifest(base.name, config.device)
     return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
 
 
-def is_ready(config: EngineConfig) -> bool:
-    """Whether the model a configuration names can be loaded as it lies, with nothing to fetch or assemble.
+def artifact_here(config: EngineConfig) -> Path | None:
+    """The artifact a configuration names, as it lies; None where it must be fetched or assembled first.
 
     Raises:
         ModelNotFoundError: there is no such model.
     """
-    directory = catalog.directory_of(config.model)
+    directory = directory_of(config.model)
     if directory is not None and is_artifact(directory):
-        return True
+        return directory
     manifest = suited_manifest(catalog.lookup(config.model).name, config.device)
-    return is_artifact(artifact_path(manifest, ModelStore(config.cache_dir)))
+    target = artifact_path(manifest, ModelStore(config.cache_dir))
+    return target if is_artifact(target) else None
 
 
 def _transitions(manifest: Manifest) -> Transitions | None:

@@ -7,10 +7,8 @@ the one the model hub publishes for the file; whatever delivers the bytes is hel
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from engine.errors import ModelNotFoundError
-from engine.weights.home import expanded
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,27 +84,19 @@ BASES: tuple[BaseModel, ...] = (
 )
 
 
-def directory_of(name: str) -> Path | None:
-    """The directory that a model is named by; None for the name of a base, whose place no folder takes.
-
-    Raises:
-        ConfigError: the home directory that it begins with is not known.
-    """
-    return expanded(Path(name)) if _found(name) is None else None
-
-
 def lookup(name: str) -> BaseModel:
     """The base model called ``name``; letter case does not matter.
 
     Raises:
         ModelNotFoundError: there is none of that name; the message lists those there are.
     """
-    base = _found(name)
+    base = find(name)
     if base is not None:
         return base
     known = ", ".join(base.name for base in BASES)
     raise ModelNotFoundError(f"there is no model named {name!r}", f"Known models: {known}.")
 
 
-def _found(name: str) -> BaseModel | None:
+def find(name: str) -> BaseModel | None:
+    """The base model called ``name``, as ``lookup`` reads names; None where there is none."""
     return next((base for base in BASES if base.name == name.strip().lower()), None)

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from engine.config import FAKE_MODEL, EngineConfig
+from engine.config import EngineConfig
 from engine.errors import BackendError, ConfigError, ModelNotFoundError, UnmaskError, edit_model_missing
 from engine.types import FillRequest
 from lsp_server.cli import machine
@@ -199,16 +199,11 @@ def _model(found: Diagnosis, config: EngineConfig, store: ModelStore | None) -> 
     if config.in_words.model != config.model:
         found.edit_model = config.edit_model
         with found.finding():
-            if not _is_loadable(config.in_words):
+            from engine.engine import is_here
+
+            if not is_here(config.in_words):
                 raise edit_model_missing(config.in_words.model)
             found.edit_model_state = _state_of(config.in_words, store)
-
-
-def _is_loadable(config: EngineConfig) -> bool:
-    """Whether a model needs nothing to be fetched or assembled."""
-    from engine.models.loading import is_ready
-
-    return config.model.partition(":")[0] == FAKE_MODEL or is_ready(config)
 
 
 def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
@@ -217,12 +212,13 @@ def _state_of(config: EngineConfig, store: ModelStore | None) -> str:
     Raises:
         UnmaskError: it is not and cannot be fetched either, or is damaged.
     """
-    if config.model.partition(":")[0] == FAKE_MODEL:
+    if config.is_fake:
         from engine.denoising.fake import FakeDenoiser
 
         FakeDenoiser.from_name(config.model)
         return "no weights; for tests and demonstrations"
-    from engine.weights.catalog import directory_of, lookup
+    from engine.weights.catalog import lookup
+    from engine.weights.named import directory_of
 
     directory = directory_of(config.model)
     if directory is not None and directory.is_dir():

@@ -12,7 +12,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from engine.config import FAKE_MODEL
 from engine.denoising.schedule import DECODINGS, DecodeRule, Decoding
 from engine.errors import UsageError
 from lsp_server.cli import files
@@ -378,7 +377,7 @@ def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser,
     from engine.models.loading import load_denoiser
     from lsp_server.cli.progress import FirstUse
 
-    if config.model.partition(":")[0] == FAKE_MODEL:
+    if config.is_fake:
         fake = FakeDenoiser.from_name(config.model)
         return fake, fake.codec
     with FirstUse() as first_use:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +13,8 @@ import pytest
 from engine import engine as engine_
 from engine.config import EngineConfig
 from engine.engine import Engine, OnDemand, open_engine
-from engine.errors import ModelNotFoundError
-from engine.types import CancelToken, EditRequest, FillRequest
+from engine.errors import Cancelled, ModelNotFoundError
+from engine.types import CancelToken, EditRequest, EditResult, FillRequest
 from lsp_server.settings import load
 from tests.unit.conftest import Unmask
 
@@ -42,39 +44,78 @@ def test_without_a_second_model_the_first_does_everything(config: EngineConfig) 
     assert edited(open_engine(config)) == "small()\n"
 
 
-def test_it_is_opened_when_first_needed_and_let_go_when_long_idle(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, opened, closed = [0.0], [], []
-    monkeypatch.setattr("time.monotonic", lambda: now[0])
-    open_ = engine_.open_engine
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is opened and closed, from now on."""
+    noted: list[str] = []
+    open_, close = engine_.open_engine, Engine.close
 
-    def counted(config: EngineConfig, **how: Any) -> Engine:
-        opened.append(config.model)
-        engine = open_(config, **how)
-        monkeypatch.setattr(engine, "close", lambda: closed.append(config.model))
-        return engine
+    def opened(config: EngineConfig, **how: Any) -> Engine:
+        noted.append(f"open {config.model}")
+        return open_(config, **how)
 
-    monkeypatch.setattr(engine_, "open_engine", counted)
-    engine = counted(BOTH)
-    assert opened == [SMALL]
-    edited(engine)
-    now[0] = 500.0
+    def closed(self: Engine) -> None:
+        noted.append("close")
+        close(self)
+
+    monkeypatch.setattr(engine_, "open_engine", opened)
+    monkeypatch.setattr(Engine, "close", closed)
+    return noted
+
+
+def ask(model: OnDemand) -> str:
+    return model.edit(IN_WORDS, cancel=CancelToken(), on_frame=None).text
+
+
+def test_it_is_opened_when_first_needed_and_stays(log: list[str]) -> None:
+    engine = engine_.open_engine(BOTH)
+    assert log == [f"open {SMALL}"]
+    assert edited(engine) == edited(engine) == "large()\n"
     engine.fill(TYPED)
-    edited(engine)
-    assert opened == [SMALL, LARGE]
-    now[0] = 1_000.0
-    engine.fill(TYPED)
-    assert closed == []
-    now[0] = 1_200.0
-    engine.fill(TYPED)
-    assert closed == [LARGE]
-    assert edited(engine) == "large()\n"
-    assert opened == [SMALL, LARGE, LARGE]
+    assert log == [f"open {SMALL}", f"open {LARGE}"]
+    engine.close()
+    assert log[2:] == ["close", "close"]
+
+
+def test_it_is_let_go_when_long_idle_and_comes_back(log: list[str]) -> None:
+    model = OnDemand(EngineConfig(model=LARGE), idle_s=0.05)
+    assert ask(model) == "large()\n"
+    until = time.monotonic() + 20
+    while "close" not in log and time.monotonic() < until:
+        time.sleep(0.01)
+    assert log == [f"open {LARGE}", "close"]
+    assert ask(model) == "large()\n"
+    model.close()
+    assert log[2:] == [f"open {LARGE}", "close"]
+
+
+def test_an_edit_that_comes_as_it_is_let_go_keeps_it(log: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    model, edit = OnDemand(EngineConfig(model=LARGE), idle_s=0.1), Engine.edit
+    ask(model)
+
+    def slow(self: Engine, request: EditRequest, **how: Any) -> EditResult:
+        time.sleep(0.3)  # the first edit's time is over meanwhile
+        return edit(self, request, **how)
+
+    monkeypatch.setattr(Engine, "edit", slow)
+    monkeypatch.setattr(model, "_idle_s", 600.0)
+    monkeypatch.setattr(threading.Timer, "cancel", lambda _: None)  # as if it had just begun to run
+    ask(model)
+    time.sleep(0.1)
+    assert log == [f"open {LARGE}"]
+
+
+def test_a_cancelled_edit_does_not_open_it() -> None:
+    token = CancelToken()
+    token.cancel()
+    with pytest.raises(Cancelled):
+        OnDemand(EngineConfig(model=LARGE)).edit(IN_WORDS, cancel=token, on_frame=None)
 
 
 def test_a_model_that_is_not_here_is_never_fetched_and_what_to_do_is_said(tmp_path: Path) -> None:
     config = EngineConfig(model="qwen2.5-coder-1.5b", cache_dir=tmp_path, sources=("file", "wheels"))
     with pytest.raises(ModelNotFoundError) as raised:
-        OnDemand(config).engine(CancelToken())
+        ask(OnDemand(config))
     assert str(raised.value) == (
         "qwen2.5-coder-1.5b, the model for edits in words, is not on this machine. "
         "Run `unmask models pull qwen2.5-coder-1.5b`."

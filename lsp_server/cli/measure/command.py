@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
-from engine.config import FAKE_MODEL, EngineConfig
+from engine.config import EngineConfig
 from engine.denoising.decode import verifying
 from engine.engine import Engine, open_denoiser
 from engine.errors import UsageError
@@ -97,7 +97,7 @@ def show_roofline(args: argparse.Namespace) -> int:
         UsageError: a model without weights.
     """
     config = options.load_settings(args).engine
-    if config.model.partition(":")[0] == FAKE_MODEL:
+    if config.is_fake:
         raise UsageError("the fake model has no weights to read", "Choose another with `--model`.")
     with _opened(config) as (engine, denoiser, codec), reports.saying() as say:
         from engine.models.artifact import load_manifest

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from engine.config import FAKE_MODEL, EngineConfig
+from engine.config import EngineConfig
 from engine.denoising.canvas import Canvas
 from engine.denoising.decode import verifying
 from engine.denoising.denoiser import Denoiser, Encoded, Prediction, Reading
@@ -305,7 +305,7 @@ class Hall:
         )
 
     def _own_manifest(self) -> Manifest | None:
-        if self._config.model.partition(":")[0] == FAKE_MODEL:
+        if self._config.is_fake:
             return None
         from engine.models.loading import find_artifact
 
