@@ -84,7 +84,7 @@ class Objective:
         scores = logits.float().log_softmax(-1)
         by_text = -scores.gather(-1, texts.clamp(min=0)[..., None])[..., 0]
         # What the base says of a token, it says at the position before it.
-        teacher = base.float().softmax(-1)[rows, targets - 1]
+        teacher = base[rows, targets - 1].float().softmax(-1)
         by_base = -(teacher * scores).sum(-1)
 
         known = texts >= 0
@@ -115,7 +115,10 @@ class Objective:
         hidden_from = torch.arange(n_ids, device=device) >= batch.starts[..., None]  # [B, G, T]
         over_past = torch.where(hidden_from, INVISIBLE, 0.0).to(dtype)[:, :, None, None, None, :]
         over_past = over_past.expand(-1, -1, -1, -1, n_slots, -1)
-        bias = F.pad(over_past, (0, n_slots))  # every slot of a canvas sees all of it
+        # A draft's masks see the ones before them (``engine.denoising.rows``), a revision's slots all of it.
+        revised = (batch.shown != MASKED).any(-1)[:, :, None, None]  # [B, G, 1, 1]
+        over_canvas = torch.where(revised | (slots <= slots[:, None]), 0.0, INVISIBLE).to(dtype)
+        bias = torch.cat([over_past, over_canvas[:, :, None, None]], dim=-1)
         gate = torch.ones(1, dtype=dtype, device=device)
         x, _, _ = model.hidden(batch.shown, positions, gate, bias, None, past_k, past_v)
         return base, model.norm(x) @ self._head.T
