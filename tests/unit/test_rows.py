@@ -22,12 +22,18 @@ def test_causal_rows_see_themselves_and_those_before() -> None:
     assert not rows.gated.any()
 
 
-def test_a_group_follows_its_rows_and_sees_them_and_itself_in_both_directions() -> None:
+def test_a_mask_sees_the_rows_its_group_follows_and_the_masks_before_it() -> None:
     rows = Rows.drafting([5, 6, 7], [(1, 2), (3, 1)])
     assert rows.ids.tolist() == [5, 6, 7, MASKED, MASKED, MASKED]
     assert rows.offsets.tolist() == [0, 1, 2, 1, 2, 3]
-    assert seen(rows) == [[0], [0, 1], [0, 1, 2], [0, 3, 4], [0, 3, 4], [0, 1, 2, 5]]
+    assert seen(rows) == [[0], [0, 1], [0, 1, 2], [0, 3], [0, 3, 4], [0, 1, 2, 5]]
     assert rows.gated.tolist() == [False] * 3 + [True] * 3
+
+
+def test_what_a_mask_sees_does_not_depend_on_how_many_masks_follow() -> None:
+    few, many = Rows.drafting([5, 6], [(2, 2)]), Rows.drafting([5, 6], [(2, 4)])
+    assert seen(few) == seen(many)[:4]
+    assert few.offsets.tolist() == many.offsets[:4].tolist()
 
 
 def test_types_are_those_a_graph_takes() -> None:

@@ -25,7 +25,7 @@ from export.corpus.packages import Split
 from export.corpus.shards import Document, write_shards
 from export.data import Sample, Samples, Shape, SourceFile
 from export.model import DenoiserModel
-from export.noise import NoiseRule
+from export.noise import MASKED, NoiseRule
 from export.objective import Objective, collate, held_out
 from export.own_answers import OwnAnswer, answers_path
 from export.recipe import Recipe
@@ -129,6 +129,23 @@ def test_training_computes_what_serving_computes(model: DenoiserModel, samples: 
             rows = Rows.drafting(ids[:first], [(first, SHAPE.n_slots)])
             scores, _ = served.forward(cache, rows, range(first, first + SHAPE.n_slots))
             np.testing.assert_allclose(canvas, scores, atol=2e-3)
+
+
+def test_slots_of_a_draft_see_those_before_them_and_slots_of_a_revision_all(
+    model: DenoiserModel, samples: Samples
+) -> None:
+    shake(model)
+    sample = samples[0]
+
+    def first_slot(*shown: int) -> list[float]:
+        """What the first slot says in a canvas that shows these."""
+        canvases = np.tile(np.array(shown), (len(sample.starts), 1))
+        batch = collate([Sample(sample.ids, sample.starts, canvases, sample.kind)], CPU)
+        said: list[float] = Objective(model, torch.arange(N_VOCAB), RECIPE).predict(batch)[1][0, 0, 0].tolist()
+        return said
+
+    assert first_slot(MASKED, MASKED) == pytest.approx(first_slot(MASKED, MASKED, MASKED, MASKED), abs=1e-4)
+    assert first_slot(1, MASKED, 2) != pytest.approx(first_slot(1, MASKED, 3), abs=1e-2)
 
 
 def test_the_loss_falls_on_samples_seen_again_and_the_base_stays_as_it_is(
