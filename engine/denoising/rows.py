@@ -2,9 +2,9 @@
 
 A pass verifies and drafts at once. Its first rows are read by the base alone, causally: tokens that are
 settled but not encoded yet, then the draft in doubt, a branch of it unseen by the others. Behind them stand
-masks in groups, one group for each place to which the draft may turn out right; a mask sees the rows its group
-follows and the masks before it, so that what it says does not depend on how many come after, and runs through
-the canvas adapter. Pure data (the layout is that of arXiv 2507.11851).
+masks in groups, one group for each place to which the draft may turn out right; a mask sees the rows its
+group follows and the masks before it, so that what it says does not depend on how many come after, and runs
+through the canvas adapter. Pure data (the layout is that of arXiv 2507.11851).
 """
 
 from __future__ import annotations

@@ -49,8 +49,9 @@ class TransitionRule:
     """How much what follows what counts (chosen on held-out text, see the results log).
 
     Attributes:
-        weight: of transitions beside the adapter's own log-probabilities. Below 1: slots and transitions know
-            partly the same things, so their sum would be too sure.
+        weights: of transitions beside the adapter's own log-probabilities, in the first slot, the second and
+            so on, the last one in all that follow. Below 1: slots and transitions know partly the same
+            things, so their sum would be too sure; the further away a slot is, the less it knows.
         smoothing: occurrences that a token must have before its own followers count half; and a pair.
         context_smoothing: the same for occurrences in the context.
         context_weight: what an occurrence in the context counts for.
@@ -59,16 +60,16 @@ class TransitionRule:
         share: the probabilities are multiplied by this at the end; the rest is for tokens not in the table.
     """
 
-    weight: float = 0.4
+    weights: tuple[float, ...] = (0.2, 0.3, 0.4, 0.4, 0.5)
     smoothing: tuple[float, float] = (50.0, 10.0)
     context_smoothing: float = 5.0
     context_weight: float = 1.0
     match_weights: tuple[float, ...] = (10.0, 100.0, 300.0)
-    sharpness: float = 0.9
+    sharpness: float = 0.85
     share: float = 1.0
 
 
-ALONE = TransitionRule(weight=1.0, sharpness=0.8, share=0.9)
+ALONE = TransitionRule(weights=(1.0,), sharpness=0.8, share=0.9)
 """Where no slot was predicted, transitions speak for themselves."""
 
 
@@ -249,14 +250,14 @@ class Transitions:
 
         place = _Place(ROOT, 0, self.indices(before), 1.0)
         while place.slot < len(scores):
-            best, *others = self._candidates(scores[place.slot], place.known, rule)
+            best, *others = self._candidates(scores, place, rule)
             wait(place, others)
             place = add(place, *best)
         while waiting and len(nodes) < MAX_NODES:
             _, _, place, index, chance = heapq.heappop(waiting)
             place = add(place, index, chance)
             if place.slot < len(scores):
-                wait(place, self._candidates(scores[place.slot], place.known, rule))
+                wait(place, self._candidates(scores, place, rule))
         return Draft(
             tuple(token for token, _, _ in nodes),
             tuple(parent for _, parent, _ in nodes),
@@ -264,12 +265,12 @@ class Transitions:
         )
 
     def _candidates(
-        self, scores: FloatArray, known: IntArray, rule: TransitionRule
+        self, all_scores: FloatArray, place: _Place, rule: TransitionRule
     ) -> list[tuple[int, float]]:
-        """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
-        scores = scores.copy()
-        followers, gains = self._gains(known, rule)
-        scores[followers] += gains
+        """The likeliest tokens of a place, best first, each with its chance."""
+        scores = all_scores[place.slot].copy()
+        followers, gains = self._gains(place.known, rule)
+        scores[followers] += rule.weights[min(place.slot, len(rule.weights) - 1)] * gains
         best = scores.max()
         near = np.flatnonzero(scores > best - REACH)
         chances = np.exp((scores[near] - best) * rule.sharpness)
@@ -280,7 +281,7 @@ class Transitions:
         return [(int(i), float(chance)) for i, chance in zip(near[top], shares, strict=True)]
 
     def _gains(self, known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
-        """The tokens that followed the last ones before, and what each gains over those that never did."""
+        """The tokens that followed the last ones before; their gain over those that never did, in nats."""
         # The chance of every token is this, and what is left of the share that it has of all text.
         following, left = np.zeros(len(self._share), dtype=np.float32), 1.0
         for (tokens, times), smoothing in [
@@ -292,7 +293,7 @@ class Transitions:
             left *= smoothing / total
             np.add.at(following, tokens, times / total)
         followers = np.flatnonzero(following > 0)
-        gains = rule.weight * np.log1p(following[followers] / (left * self._share[followers]))
+        gains = np.log1p(following[followers] / (left * self._share[followers]))
         return followers, gains.astype(np.float32)
 
     def _followers(self, known: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:

@@ -141,7 +141,8 @@ def test_slots_of_a_draft_see_those_before_them_and_slots_of_a_revision_all(
         """What the first slot says in a canvas that shows these."""
         canvases = np.tile(np.array(shown), (len(sample.starts), 1))
         batch = collate([Sample(sample.ids, sample.starts, canvases, sample.kind)], CPU)
-        said: list[float] = Objective(model, torch.arange(N_VOCAB), RECIPE).predict(batch)[1][0, 0, 0].tolist()
+        _, logits = Objective(model, torch.arange(N_VOCAB), RECIPE).predict(batch)
+        said: list[float] = logits[0, 0, 0].tolist()
         return said
 
     assert first_slot(MASKED, MASKED) == pytest.approx(first_slot(MASKED, MASKED, MASKED, MASKED), abs=1e-4)

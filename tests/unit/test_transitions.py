@@ -135,7 +135,7 @@ def test_followers_must_ascend(tmp_path: Path) -> None:
 
 
 def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
-    table = Transitions.from_file(table_path, TransitionRule(weight=0.0, sharpness=1.0))
+    table = Transitions.from_file(table_path, TransitionRule(weights=(0.0,), sharpness=1.0))
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
     logits[:, [i for i in range(CODEC.n_vocab) if i not in ids("abcd")]] = -50.0
     draft = table.draft(logits, ids("da"))
