@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoiser import Denoiser, Prediction
 from engine.denoising.draft import NO_DRAFT, ROOT, Draft
@@ -24,8 +25,6 @@ from engine.denoising.tokens import TokenCodec
 from engine.denoising.unmask import best_tokens, hold_to, prefer_others
 from engine.denoising.verify import chances_of, is_close, stands
 from engine.types import CancelToken, Deadline
-
-NO_SLOTS = np.zeros((0, 0), dtype=np.float32)
 
 StopRule = Callable[[str], int | None]
 """Given a text (healed piece included): where it ends, in characters, or None where it goes on.
@@ -147,21 +146,24 @@ def denoise(
     """
     settling = _Settling(codec, task, denoiser.special.end, denoiser.canvas_slots)
     forwards = rows = step = 0
+    ahead = Ahead()
     settling.propose_next(rule, settling.guess(denoiser, rule), drafted=False)
     while settling.stopped is None:
-        masks = plan_masks(settling.canvas.draft, rule)
+        draft, n_before = settling.canvas.draft, settling.canvas.n_settled
+        masks = plan_masks(draft, rule, len(ahead), settling.ended)
         prediction = denoiser.predict(settling.canvas, masks, cancel)
         forwards += prediction.forwards
         rows += prediction.rows
         step += 1
         reached = settling.verify(prediction, rule)
         if settling.stopped is None:
-            slots = NO_SLOTS if reached is None else prediction.drafts[reached]
-            if len(slots):
-                drafted = denoiser.draft(slots, settling.canvas.settled, rule.row_worth)
+            path = () if reached is None else draft.path(reached + ROOT)
+            ahead = ahead.after(settling.canvas.n_settled - n_before, prediction.drafts, path)
+            if len(ahead):
+                drafted = denoiser.draft(ahead, settling.canvas.settled, rule.row_worth)
             else:
                 drafted = settling.guess(denoiser, rule)
-            settling.propose_next(rule, drafted, drafted=bool(len(slots)))
+            settling.propose_next(rule, drafted, drafted=bool(len(ahead)))
         if settling.stopped is None and deadline.passed:
             settling.stopped = "deadline"
         if on_step is not None:
@@ -177,6 +179,8 @@ class _Settling:
         self._end_char: int | None = None
         self._doubts: list[Doubt] = []
         self.canvas = Canvas.masked(max(n_slots, len(task.start)))
+        self.ended: frozenset[int] = frozenset()
+        """The nodes of the draft with which the text ends, if they stand."""
         self.stopped: str | None = None
         for token, probable in task.start:
             if self.stopped is None:
@@ -230,8 +234,6 @@ class _Settling:
             draft: what is proposed.
             drafted: whether slots were predicted for it.
         """
-        ended = [parent != ROOT and draft.tokens[parent] in self._end for parent in draft.parents]
-        draft = draft.where(lambda node: not ended[node])
         if drafted:
             self._settle_certain(draft, rule)
         if self.stopped is None:
@@ -254,6 +256,9 @@ class _Settling:
         draft = worth_verifying(draft, rule)
         depths, most = draft.depths, self._room() - 1  # the base settles one token more than stands
         draft = draft.where(lambda node: depths[node] < most)
+        ended = self._ended_with(draft)
+        draft = draft.where(lambda node: draft.parents[node] not in ended)
+        self.ended = frozenset(self._ended_with(draft))
         if max(draft.depths, default=-1) + 1 >= self.canvas.n_open:
             self.canvas = self.canvas.extend(self._n_slots)
         self.canvas = self.canvas.propose(draft)
@@ -284,6 +289,13 @@ class _Settling:
         self.stopped, self._end_char = self._stop(settled)
         if self.stopped is None and self._room() <= 0:
             self.stopped = "length"
+
+    def _ended_with(self, draft: Draft) -> set[int]:
+        """The nodes with which the text would end: of end tokens, and the first of the run that ends it."""
+        ended = {node for node, token in enumerate(draft.tokens) if token in self._end}
+        settled, run = self.canvas.settled, draft.tokens[: draft.n_run]
+        last = next((n for n in range(len(run)) if self._stop([*settled, *run[: n + 1]])[0]), None)
+        return ended if last is None else {*ended, last}
 
     def _ends_within(self, tokens: list[int]) -> bool:
         """Whether the text ends somewhere in a run behind the settled tokens."""

@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.commit import CommitRule
 from engine.denoising.diffusion import Diffusion
@@ -225,11 +226,11 @@ class Denoiser(Reader, Protocol):
             Cancelled: before a pass, if asked to stop.
         """
 
-    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
-        """What drafted slots behind the settled tokens of a canvas speak for.
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
+        """What slots behind the settled tokens of a canvas speak for.
 
         Args:
-            logits: an entry of ``Prediction.drafts`` ``[n, n_vocab]``, at least one slot.
+            ahead: ``n`` slots, at least one.
             settled: the tokens before them, the context left out.
             worth: how likely a branch beside the run must be to stand.
 

@@ -61,6 +61,14 @@ class Draft:
         """The nodes that follow one, or ``ROOT``."""
         return [child for child, parent in enumerate(self.parents) if parent == node]
 
+    def path(self, node: int) -> list[int]:
+        """The places from ``ROOT`` to a node, both counted in, numbered from 0."""
+        path = [node - ROOT]
+        while node != ROOT:
+            node = self.parents[node]
+            path.append(node - ROOT)
+        return path[::-1]
+
     def joined(self, other: Draft) -> Draft:
         """Both in one tree, this one's nodes first; what both propose has the higher of the two chances."""
         tokens, parents, chances = list(self.tokens), list(self.parents), list(self.chances)

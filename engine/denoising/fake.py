@@ -14,6 +14,7 @@ from urllib.parse import parse_qs
 import numpy as np
 import numpy.typing as npt
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.chat import TURN_END, TURN_START
 from engine.denoising.denoiser import TOP, Encoded, Prediction, Reading, SpecialTokens
@@ -105,9 +106,9 @@ class FakeDenoiser:
         drafts = tuple(said(place + 1, n_masks) for place, n_masks in zip(places, masks, strict=True))
         return Prediction(logits, drafts, 1, len(logits) + sum(masks))
 
-    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """Each slot speaks for itself."""
-        return Draft.run(*best_tokens(logits))
+        return Draft.run(*best_tokens(np.stack(ahead.logits)))
 
     def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
         """Nothing."""

@@ -20,6 +20,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.draft import NO_DRAFT, ROOT, Draft
 from engine.errors import ArtifactError
 
@@ -49,9 +50,9 @@ class TransitionRule:
     """How much what follows what counts (chosen on held-out text, see the results log).
 
     Attributes:
-        weights: of transitions beside the adapter's own log-probabilities, in the first slot, the second and
-            so on, the last one in all that follow. Below 1: slots and transitions know partly the same
-            things, so their sum would be too sure; the further away a slot is, the less it knows.
+        weights: of transitions beside the adapter's own log-probabilities, in the first slot of a group, the
+            second and so on, the last one in all that follow. Below 1: slots and transitions know partly the
+            same things, so their sum would be too sure; the further away a slot is, the less it knows.
         smoothing: occurrences that a token must have before its own followers count half; and a pair.
         context_smoothing: the same for occurrences in the context.
         context_weight: what an occurrence in the context counts for.
@@ -195,18 +196,19 @@ class Transitions:
         places = np.minimum(np.searchsorted(self._vocabulary, ids), len(self._vocabulary) - 1)
         return np.where(self._vocabulary[places] == ids, places, UNKNOWN)
 
-    def draft(self, logits: FloatArray, before: Sequence[int], worth: float = 1.0) -> Draft:
+    def draft(self, ahead: Ahead, before: Sequence[int], worth: float = 1.0) -> Draft:
         """What slots and transitions together speak for.
 
         Args:
-            logits: the adapter's, for consecutive slots ``[n_slots, n_vocab]``.
+            ahead: ``n_slots`` slots, by the adapter.
             before: all tokens before the first of them, the context's included; at least one.
             worth: how likely a branch beside the run must be to stand.
 
         Returns:
             a run of ``n_slots`` tokens and its branches; the chance of each token is given the one before.
         """
-        return self.choose(np.take(logits, self._vocabulary, axis=-1), before, worth)
+        scores = np.stack([np.take(logits, self._vocabulary) for logits in ahead.logits])
+        return self.choose(scores, before, worth, distances=ahead.distances)
 
     def guess(self, before: Sequence[int], worth: float, allowed: IntArray | None = None) -> Draft:
         """What transitions speak for where no slot was predicted.
@@ -231,9 +233,16 @@ class Transitions:
         before: Sequence[int],
         worth: float = 1.0,
         rule: TransitionRule | None = None,
+        distances: Sequence[int] | None = None,
     ) -> Draft:
-        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, by another rule perhaps."""
+        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, by another rule perhaps.
+
+        ``distances`` are those of ``Ahead``, by default those of one group.
+        """
         rule = rule or self._rule
+        weights = [
+            rule.weights[min(distance, len(rule.weights) - 1)] for distance in distances or range(len(scores))
+        ]
         nodes: list[tuple[int, int, float]] = []
         waiting: list[tuple[float, int, _Place, int, float]] = []
         order = itertools.count()
@@ -250,14 +259,14 @@ class Transitions:
 
         place = _Place(ROOT, 0, self.indices(before), 1.0)
         while place.slot < len(scores):
-            best, *others = self._candidates(scores, place, rule)
+            best, *others = self._candidates(scores[place.slot], place.known, weights[place.slot], rule)
             wait(place, others)
             place = add(place, *best)
         while waiting and len(nodes) < MAX_NODES:
             _, _, place, index, chance = heapq.heappop(waiting)
             place = add(place, index, chance)
             if place.slot < len(scores):
-                wait(place, self._candidates(scores, place, rule))
+                wait(place, self._candidates(scores[place.slot], place.known, weights[place.slot], rule))
         return Draft(
             tuple(token for token, _, _ in nodes),
             tuple(parent for _, parent, _ in nodes),
@@ -265,12 +274,12 @@ class Transitions:
         )
 
     def _candidates(
-        self, all_scores: FloatArray, place: _Place, rule: TransitionRule
+        self, scores: FloatArray, known: IntArray, weight: float, rule: TransitionRule
     ) -> list[tuple[int, float]]:
-        """The likeliest tokens of a place, best first, each with its chance."""
-        scores = all_scores[place.slot].copy()
-        followers, gains = self._gains(place.known, rule)
-        scores[followers] += rule.weights[min(place.slot, len(rule.weights) - 1)] * gains
+        """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
+        scores = scores.copy()
+        followers, gains = self._gains(known, rule)
+        scores[followers] += weight * gains
         best = scores.max()
         near = np.flatnonzero(scores > best - REACH)
         chances = np.exp((scores[near] - best) * rule.sharpness)

@@ -15,6 +15,7 @@ from typing import Protocol
 
 import numpy as np
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.cache import CachePool, ContextCache, FloatArray
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoiser import (
@@ -133,11 +134,11 @@ class CanvasDenoiser:
         drafts = tuple(logits[start:end] for start, end in pairwise(ends))
         return Prediction(logits[:n_scored], drafts, forwards, len(logits))
 
-    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """What slots and transitions together speak for."""
         if self._transitions is None:
-            return Draft.run(*best_tokens(logits))
-        return self._transitions.draft(logits, [*self._context, *settled], worth)
+            return Draft.run(*best_tokens(np.stack(ahead.logits)))
+        return self._transitions.draft(ahead, [*self._context, *settled], worth)
 
     def guess(self, settled: Sequence[int], worth: float, allowed: IntArray | None) -> Draft:
         """What transitions alone speak for."""

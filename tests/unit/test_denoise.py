@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.code.regions import join
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoise import Avoided, Denoised, Task, denoise
 from engine.denoising.denoiser import Encoded, Prediction
@@ -140,8 +141,8 @@ class Forking(FakeDenoiser):
     n_close = 0
     """From how many settled tokens on the base is hardly sure of its choice."""
 
-    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
-        right = super().draft(logits, settled, worth)
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
+        right = super().draft(ahead, settled, worth)
         n, wrong = len(right), [token + 1 for token in right.tokens]
         parents = [*range(-1, n - 1), ROOT, *range(n, 2 * n - 1)]
         return Draft((*wrong, *right.tokens), tuple(parents), (0.9,) * (2 * n))
@@ -163,8 +164,8 @@ def test_a_branch_that_the_base_agrees_with_is_followed() -> None:
 class Beside(FakeDenoiser):
     """Drafts a token that is not worth verifying before the right run."""
 
-    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
-        right = super().draft(logits, settled, worth)
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
+        right = super().draft(ahead, settled, worth)
         n, first = len(right), [token + 1 for token in right.tokens[:1]]
         return Draft((*first, *right.tokens), (*[ROOT] * 2, *range(1, n))[: n + 1], (0.01, *[0.9] * n))
 

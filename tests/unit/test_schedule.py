@@ -38,10 +38,14 @@ FORKED = Draft((1, 2, 3, 4), (ROOT, 0, ROOT, 2), (0.5, 0.5, 0.25, 1.0))
 """1 2, or 3 4."""
 
 
-def test_masks_go_behind_branches_too() -> None:
-    # Nothing stands: 0.25 as told, 0.4 as half of all are not 1.
-    # Only 1: 0.25. 1 and 2: 0.25. Only 3: never. 3 and 4: 0.25.
-    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.25)) == (2, 1, 1, 0, 1)
+def test_one_group_serves_wherever_a_draft_ends() -> None:
+    # Whatever stands, what is predicted behind the settled tokens alone is of use in the end.
+    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.25)) == (2, 0, 0, 0, 0)
+
+
+def test_where_rows_cost_nothing_every_place_has_masks_that_may_be_reached() -> None:
+    # Only 3 and no 4: never.
+    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.01)) == (2, 2, 2, 0, 2)
 
 
 def test_branches_are_verified_as_far_as_they_are_likely_to_stand() -> None:
@@ -51,14 +55,21 @@ def test_branches_are_verified_as_far_as_they_are_likely_to_stand() -> None:
 
 
 def test_without_a_draft_masks_are_as_many_as_agree_often_enough() -> None:
-    assert plan_masks(NO_DRAFT, PARALLEL) == (3,)
-    assert plan_masks(NO_DRAFT, DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.5)) == (2,)
+    # A mask must be worth 1.5 rows: 0.375 and 0.75 here.
+    assert plan_masks(NO_DRAFT, PARALLEL) == (2,)
+    assert plan_masks(NO_DRAFT, DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.5)) == (1,)
 
 
 def test_masks_go_where_a_draft_is_likely_to_end() -> None:
-    assert plan_masks(run(0.5), PARALLEL) == (2, 2)  # half and half: 0.4 and 0.3 reach 0.25, 0.15 does not
-    assert plan_masks(run(1.0, 1.0), PARALLEL) == (0, 0, 3)  # a sure draft stands as a whole
-    assert plan_masks(run(0.0, 1.0), PARALLEL) == (3, 0, 0)  # a hopeless one falls at once
+    assert plan_masks(run(1.0, 1.0), PARALLEL) == (0, 0, 2)  # a sure draft stands as a whole
+    assert plan_masks(run(0.0, 1.0), PARALLEL) == (2, 0, 0)  # a hopeless one falls at once
+
+
+def test_nothing_is_predicted_where_the_text_ends_or_slots_are_known() -> None:
+    assert plan_masks(run(1.0, 1.0), PARALLEL, 0, {1}) == (0, 0, 0)
+    assert plan_masks(run(1.0, 0.0), PARALLEL, 0, {1}) == (0, 2, 0)
+    assert plan_masks(NO_DRAFT, PARALLEL, 1) == (2,)  # the base's own choice takes that place
+    assert plan_masks(NO_DRAFT, PARALLEL, 2) == (0,)
 
 
 @given(st.lists(probabilities, max_size=8), rules)

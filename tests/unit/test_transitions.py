@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.draft import NO_DRAFT, ROOT
 from engine.denoising.fake import SPECIAL
 from engine.denoising.tokens import TokenCodec
@@ -91,7 +92,7 @@ def test_a_draft_follows_what_fits_together(table_path: Path) -> None:
     table = Transitions.from_file(table_path)
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})  # apart: "ad", in neither reading
     assert CODEC.decode(best_tokens(logits)[0].tolist()) == "ad"
-    draft = table.draft(logits, ids("x"))
+    draft = table.draft(Ahead.group(logits), ids("x"))
     assert CODEC.decode(draft.tokens) == "ab"
     assert all(0 < chance <= 1 for chance in draft.chances)
 
@@ -99,30 +100,30 @@ def test_a_draft_follows_what_fits_together(table_path: Path) -> None:
 def test_the_other_reading_is_a_branch(table_path: Path) -> None:
     table = Transitions.from_file(table_path)
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
-    draft = table.draft(logits, ids("x"), worth=0.1)
+    draft = table.draft(Ahead.group(logits), ids("x"), worth=0.1)
     assert CODEC.decode(draft.tokens[: draft.n_run]) == "ab"
     (first, second) = draft.children(ROOT)
     assert CODEC.decode([draft.tokens[second]]) == "c"
     assert CODEC.decode([draft.tokens[child] for child in draft.children(second)])[0] == "d"
     assert draft.chances[first] > draft.chances[second]
     assert min(draft.reached) >= 0.1
-    assert len(table.draft(logits, ids("x"), worth=0.0)) > len(draft)
+    assert len(table.draft(Ahead.group(logits), ids("x"), worth=0.0)) > len(draft)
 
 
 def test_what_followed_in_the_context_counts(table_path: Path) -> None:
     table = Transitions.from_file(table_path)
     logits = said({"b": 2.0, "d": 2.0})
-    assert CODEC.decode(table.draft(logits, ids("ca")).tokens) == "b"
-    assert CODEC.decode(table.draft(logits, ids("cadcadcadcadca")).tokens) == "d"
+    assert CODEC.decode(table.draft(Ahead.group(logits), ids("ca")).tokens) == "b"
+    assert CODEC.decode(table.draft(Ahead.group(logits), ids("cadcadcadcadca")).tokens) == "d"
 
 
 def test_two_tokens_before_say_more_than_one(tmp_path: Path) -> None:
     path = write(tmp_path / "t.safetensors", "abx" * 30 + "cby" * 50, "abcxy")
     table = Transitions.from_file(path)
     logits = said({"x": 2.0, "y": 2.0})
-    assert CODEC.decode(table.draft(logits, ids("b")).tokens) == "y"
-    assert CODEC.decode(table.draft(logits, ids("ab")).tokens) == "x"
-    assert CODEC.decode(table.draft(logits, ids("cb")).tokens) == "y"
+    assert CODEC.decode(table.draft(Ahead.group(logits), ids("b")).tokens) == "y"
+    assert CODEC.decode(table.draft(Ahead.group(logits), ids("ab")).tokens) == "x"
+    assert CODEC.decode(table.draft(Ahead.group(logits), ids("cb")).tokens) == "y"
 
 
 def test_followers_must_ascend(tmp_path: Path) -> None:
@@ -138,21 +139,21 @@ def test_without_weight_every_slot_speaks_for_itself(table_path: Path) -> None:
     table = Transitions.from_file(table_path, TransitionRule(weights=(0.0,), sharpness=1.0))
     logits = said({"a": 3.0, "c": 2.9}, {"b": 2.0, "d": 2.1})
     logits[:, [i for i in range(CODEC.n_vocab) if i not in ids("abcd")]] = -50.0
-    draft = table.draft(logits, ids("da"))
+    draft = table.draft(Ahead.group(logits), ids("da"))
     plain, sure = best_tokens(logits)
     assert draft.tokens == tuple(plain.tolist())
     np.testing.assert_allclose(draft.chances, sure, rtol=1e-5)
 
 
 @given(
-    st.text("abcdxy", min_size=1, max_size=30), st.integers(0, 5), st.integers(0, 999), st.floats(0.001, 1.0)
+    st.text("abcdxy", min_size=1, max_size=30), st.integers(1, 5), st.integers(0, 999), st.floats(0.001, 1.0)
 )
 def test_any_context_gives_tokens_of_the_vocabulary(
     table: Transitions, before: str, n_slots: int, seed: int, worth: float
 ) -> None:
     logits = np.random.default_rng(seed).normal(size=(n_slots, CODEC.n_vocab)).astype(np.float32)
     kept = logits.copy()
-    draft = table.draft(logits, ids(before), worth)
+    draft = table.draft(Ahead.group(logits), ids(before), worth)
     assert draft.n_run >= n_slots
     assert len(draft) <= MAX_NODES and max(draft.depths, default=-1) < max(n_slots, 1)
     assert set(draft.tokens) <= set(ids("abcd"))

@@ -12,6 +12,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoiser import Encoded, Prediction, Reading, SpecialTokens
 from engine.denoising.draft import NO_DRAFT, Draft
@@ -78,7 +79,7 @@ class GreedyDenoiser:
         self._known = ids
         return Prediction(logits, tuple(logits[:0] for _ in masks), 1, n_wanted)
 
-    def draft(self, logits: FloatArray, settled: Sequence[int], worth: float) -> Draft:
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """Nothing."""
         return NO_DRAFT
 

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.config import EngineConfig
+from engine.denoising.ahead import Ahead
 from engine.denoising.canvas import Canvas
 from engine.denoising.decode import verifying
 from engine.denoising.denoiser import Denoiser, Encoded, Prediction, Reading
@@ -115,9 +116,9 @@ class Uncached:
         self._denoiser.encode(self._context, cancel)
         return self._denoiser.predict(canvas, masks, cancel)
 
-    def draft(self, logits: npt.NDArray[np.float32], settled: Sequence[int], worth: float) -> Draft:
+    def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """See ``Denoiser``."""
-        return self._denoiser.draft(logits, settled, worth)
+        return self._denoiser.draft(ahead, settled, worth)
 
     def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
         """See ``Denoiser``."""
