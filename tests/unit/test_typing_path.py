@@ -127,17 +127,17 @@ async def test_keys_that_agree_with_nothing_cost_a_token_each(tmp_path: Path, cl
 
 
 async def test_a_cancelled_answer_is_the_draft_of_the_next(tmp_path: Path, close: list[Typist]) -> None:
-    at = await typist(tmp_path, close, "fake:answer=width / 2&step_ms=80")
+    at = await typist(tmp_path, close, "fake:answer=width / 2 - width / 4&step_ms=80")
     first = asyncio.create_task(at.at(f"{HEAD}    return |\n"))
     while not at.session.suggestions.draft_for(URI, f"{HEAD}    return ", "\n")():
         await asyncio.sleep(0.005)
     second = asyncio.create_task(at.at(f"{HEAD}    return w|\n"))
     assert await first == []
     (shown,) = await second
-    assert shown.insert == "width / 2"  # this model says so wherever it is asked: a draft is verified
+    assert shown.insert == "width / 2 - width / 4"  # this model says so wherever it is asked: a draft is verified
     none, draft = (request.draft for request in at.requests)
     assert not none
-    assert draft and "idth / 2".startswith(draft)
+    assert draft and "idth / 2 - width / 4".startswith(draft)
 
 
 async def test_what_follows_an_acceptance_is_computed_while_the_user_reads(
