@@ -183,7 +183,7 @@ class AnswersFile:
             self.asked |= {row.case for row in rows if row.model == model}
 
     def add(self, case: Case, answers: Sequence[OwnAnswer]) -> None:
-        """Write down what came of a case.
+        """Write down what came of a case, at least one token in each answer.
 
         Raises:
             UsageError: it cannot be written.

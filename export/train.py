@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -104,23 +105,31 @@ class Run:
 
     def steps(self, *, pad_to: int = 1) -> Iterator[float]:
         """Train to the recipe's end; the loss of every step."""
-        while self.step < self.recipe.steps:
-            start = time.perf_counter()
-            first = self.step * self.recipe.batch
-            batch = collate(
-                [self._samples[first + i] for i in range(self.recipe.batch)], self.device, pad_to=pad_to
-            )
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.recipe.rate(self.step)
-            loss = self._loss(batch)
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
-            self.optimizer.step()
-            self.optimizer.zero_grad(set_to_none=True)
-            self.step += 1
-            value = float(loss.detach())
-            self.seconds += time.perf_counter() - start
-            yield value
+        with ThreadPoolExecutor(1) as beside:
+            following = beside.submit(self._batch, self.step, pad_to)
+            while self.step < self.recipe.steps:
+                start = time.perf_counter()
+                batch, following = following.result(), beside.submit(self._batch, self.step + 1, pad_to)
+                value = self._learn(batch)
+                self.seconds += time.perf_counter() - start
+                yield value
+
+    def _batch(self, step: int, pad_to: int) -> Batch:
+        """The samples of a step; made while the step before is computed."""
+        first, n = step * self.recipe.batch, self.recipe.batch
+        return collate([self._samples[first + i] for i in range(n)], self.device, pad_to=pad_to)
+
+    def _learn(self, batch: Batch) -> float:
+        """One step; its loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate(self.step)
+        loss = self._loss(batch)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), 1.0)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.step += 1
+        return float(loss.detach())
 
     def log(self, **figures: object) -> None:
         """Append a line to the log."""

@@ -1,17 +1,24 @@
 """What the base writes behind many contexts at once, greedily: data to train on, made on a GPU in seconds.
 
 ``export.own_answers`` asks the engine, one request after the other; here contexts stand side by side in one
-batch, right-aligned, and on a GPU every token's pass is one replayed graph. Knows nothing of files and of
-what the contexts ask.
+batch, right-aligned, and on a GPU every token's pass is one replayed graph. What is written is not stopped
+where a fill would be: it goes on until the base ends it or there is no more room.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from engine.code import languages, regions
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.tokens import TokenCodec
+from engine.filling.layout import lay_out
+from export.base import load_model
+from export.evaluate import heldout
 from export.model import DenoiserModel
 from export.own_answers import OwnAnswer
 
@@ -50,6 +57,11 @@ class Writer:
         self._step: Callable[[], object] = self._write_one
         if device.type == "cuda":
             self._step = self._graph().replay
+
+    @classmethod
+    def on_gpu(cls, gguf_path: Path, n_batch: int, n_context: int, n_tokens: int) -> Writer:
+        """A base, from its verified GGUF, in bfloat16."""
+        return cls(load_model(gguf_path).to("cuda", torch.bfloat16), n_batch, n_context, n_tokens)
 
     @torch.no_grad()
     def write(self, contexts: Sequence[Sequence[int]], ends: Collection[int]) -> list[OwnAnswer]:
@@ -135,3 +147,17 @@ class Writer:
             self._write_one()
         self._at.fill_(self._n_context)
         return graph
+
+
+def context_of(case: heldout.Case, codec: TokenCodec, special: SpecialTokens, n_tokens: int) -> list[int]:
+    """What the base is shown of a case, at most ``n_tokens`` of it, laid out as in a request."""
+    language = languages.by_id(case.language)
+    return lay_out(
+        case.prefix,
+        case.suffix,
+        codec,
+        special,
+        budget_tokens=n_tokens,
+        heal=True,
+        landmarks=lambda: regions.landmarks(case.prefix + case.suffix, len(case.prefix), language),
+    ).context

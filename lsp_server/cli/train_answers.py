@@ -6,10 +6,19 @@ import argparse
 import contextlib
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 from lsp_server.cli.options import add_model_options, load_settings, part_of, whole_number
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from engine.config import EngineConfig
+    from export.own_answers import Case
+
+WRITTEN_AT_ONCE = 512
+"""Contexts in one batch on a GPU: 3 GB of keys and values with the 0.5B."""
 
 DESCRIPTION = """\
 Have the base fill spans of a corpus and edit its functions, and keep what it writes beside the shards.
@@ -22,6 +31,7 @@ examples:
   unmask train answers --corpus corpus --part 1/2 --threads 1     (and 2/2 beside it)
   unmask train answers --corpus corpus --heldout --spans 20 --edits 2
   unmask train answers --corpus corpus --model qwen2.5-coder-1.5b --spans 0 --edits 40
+  unmask train answers --corpus corpus --spans 4000 --edits 0 --cuda
 
 Answers of any model with the same tokens will do. A run that was stopped goes on when the same command is
 given again."""
@@ -61,6 +71,9 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
         metavar="K/N",
         help="every N-th case from the K-th on, to share the work among N processes",
     )
+    parser.add_argument(
+        "--cuda", action="store_true", help="fill spans in batches on the GPU; without edits (--edits 0)"
+    )
     add_model_options(parser, decodes=False)
     parser.set_defaults(act=run)
 
@@ -81,6 +94,8 @@ def run(args: argparse.Namespace) -> int:
     if not cases:
         raise UsageError(f"{args.corpus} gives nothing to ask", "Raise --spans or --edits.")
     config = load_settings(args).engine
+    if args.cuda:
+        return _write_on_gpu(cases, args, config)
     context_tokens = args.context_tokens or Shape().context_tokens  # as long as the other samples
     with FirstUse() as first_use:
         denoiser, codec = open_denoiser(config, progress=first_use)
@@ -96,6 +111,51 @@ def run(args: argparse.Namespace) -> int:
                 n_tokens += sum(len(answer.tokens) for answer in answers)
             if done % 20 == 0 or done == len(cases):
                 _say(f"{done} of {len(cases)}; of those asked now {n_kept} are kept, {n_tokens} tokens")
+    print(file.path)
+    return 0
+
+
+def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: EngineConfig) -> int:
+    """Have the base fill spans in batches."""
+    from engine.denoising.denoiser import SpecialTokens
+    from engine.denoising.tokens import TokenCodec
+    from engine.models.assemble import packaged_manifest
+    from engine.models.loading import find_artifact
+    from engine.weights import catalog, sources
+    from engine.weights.store import ModelStore
+    from export.data import Shape
+    from export.evaluate import heldout
+    from export.own_answers import AnswersFile
+    from export.train import gpu_is_there
+    from export.writing import Writer, context_of
+
+    if args.edits:
+        raise UsageError("--cuda fills spans alone", "Add --edits 0; edits are asked for without --cuda.")
+    if not gpu_is_there():
+        raise UsageError("--cuda: torch finds no GPU", "Leave it out to ask one request after the other.")
+    base = catalog.lookup(config.model)
+    manifest = packaged_manifest(base.name)
+    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
+    marker = manifest.special
+    special = SpecialTokens(
+        marker["fim_prefix"], marker["fim_suffix"], marker["fim_middle"], manifest.end_ids
+    )
+    store = ModelStore(config.cache_dir)
+    gguf_path = sources.pull(
+        base, store, order=config.sources, base_file=config.base_file, offline=config.offline
+    )
+    n_context, n_tokens = args.context_tokens or Shape().context_tokens, Shape().span_tokens
+    writer = Writer.on_gpu(gguf_path, WRITTEN_AT_ONCE, n_context, n_tokens)
+    file = AnswersFile(
+        args.corpus, "heldout" if args.heldout else "train", args.part[0], base.name, codec.n_vocab
+    )
+    spans = [case for case in cases if isinstance(case, heldout.Case) and case.name not in file.asked]
+    for first in range(0, len(spans), WRITTEN_AT_ONCE):
+        batch = spans[first : first + WRITTEN_AT_ONCE]
+        contexts = [context_of(case, codec, special, n_context) for case in batch]
+        for case, answer in zip(batch, writer.write(contexts, manifest.end_ids), strict=True):
+            file.add(case, [answer] if answer.tokens else [])
+        _say(f"{first + len(batch)} of {len(spans)}")
     print(file.path)
     return 0
 

@@ -134,7 +134,9 @@ async def test_a_cancelled_answer_is_the_draft_of_the_next(tmp_path: Path, close
     second = asyncio.create_task(at.at(f"{HEAD}    return w|\n"))
     assert await first == []
     (shown,) = await second
-    assert shown.insert == "width / 2 - width / 4"  # this model says so wherever it is asked: a draft is verified
+    assert (
+        shown.insert == "width / 2 - width / 4"
+    )  # this model says so wherever it is asked: a draft is verified
     none, draft = (request.draft for request in at.requests)
     assert not none
     assert draft and "idth / 2 - width / 4".startswith(draft)

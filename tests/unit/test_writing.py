@@ -5,10 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
+from engine.denoising.denoiser import SpecialTokens
+from engine.denoising.fake import FakeDenoiser
 from export.base import load_model
+from export.evaluate import heldout
 from export.model import DenoiserModel
 from export.own_answers import OwnAnswer
-from export.writing import PIECE, Writer
+from export.writing import PIECE, Writer, context_of
 from tests import tiny
 
 pytestmark = pytest.mark.export
@@ -58,3 +61,13 @@ def test_a_text_ends_before_the_token_that_ends_it(model: DenoiserModel, context
     (answer,) = Writer(model, 1, N_CONTEXT, N_TOKENS).write([contexts[1]], {whole[4], 9999})
     n = whole.index(whole[4])
     assert answer == OwnAnswer(tuple(contexts[1]), tuple(whole[:n]), whole[4])
+
+
+def test_a_context_is_laid_out_as_in_a_request() -> None:
+    codec = FakeDenoiser().codec
+    special = SpecialTokens(1000, 1001, 1002, frozenset({999}))
+    case = heldout.Case("a.py", "a", "python", "line", "x = 1\ny = ", "2", "\nz = 3\n")
+    context = context_of(case, codec, special, 64)
+    assert {1000, 1001, 1002} <= set(context)
+    assert codec.decode([token for token in context if token < 256]).count("y =") == 1
+    assert len(context_of(case, codec, special, 12)) <= 12
