@@ -21,7 +21,7 @@ DECODINGS: tuple[Decoding, ...] = get_args(Decoding)
 MASK_WORTH = 1.5
 """A mask must be worth this many times a row of a draft: what it predicts has to be verified, too."""
 
-FRESHNESS = 0.1
+FRESHNESS = 0.25
 """What a slot is worth for a place that an older slot speaks of, relative to one that none speaks of."""
 
 UNFORESEEN = 0.8

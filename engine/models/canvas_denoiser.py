@@ -44,7 +44,7 @@ MS_PER_TOKEN = 3.0
 PASS_BOUND = frozenset({"CUDAExecutionProvider"})
 """Providers whose passes cost the same however many rows they have, within reason."""
 
-PASS_BOUND_WORTH = 0.01
+PASS_BOUND_WORTH = 0.002
 """``DecodeRule.row_worth`` there; not measured on such a machine yet."""
 
 
