@@ -44,8 +44,8 @@ def test_one_group_serves_wherever_a_draft_ends() -> None:
 
 
 def test_where_rows_cost_nothing_every_place_has_masks_that_may_be_reached() -> None:
-    # Only 3 and no 4: never.
-    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.01)) == (2, 2, 2, 0, 2)
+    assert plan_masks(FORKED, DecodeRule(agreement=(1.0, 0.9), row_worth=0.01)) == (2, 2, 2, 2, 2)
+    assert plan_masks(run(0.0, 1.0), DecodeRule(agreement=(1.0, 0.9), row_worth=0.01)) == (2, 0, 0)
 
 
 def test_branches_are_verified_as_far_as_they_are_likely_to_stand() -> None:
@@ -69,7 +69,7 @@ def test_nothing_is_predicted_where_the_text_ends_or_slots_are_known() -> None:
     assert plan_masks(run(1.0, 1.0), PARALLEL, 0, {1}) == (0, 0, 0)
     assert plan_masks(run(1.0, 0.0), PARALLEL, 0, {1}) == (0, 2, 0)
     assert plan_masks(NO_DRAFT, PARALLEL, 1) == (2,)  # the base's own choice takes that place
-    assert plan_masks(NO_DRAFT, PARALLEL, 2) == (0,)
+    assert plan_masks(NO_DRAFT, PARALLEL, 3) == (0,)
 
 
 @given(st.lists(probabilities, max_size=8), rules)
