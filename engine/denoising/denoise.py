@@ -245,7 +245,7 @@ class _Settling:
         """Settle a drafted run that reaches the end beyond doubt."""
         run = list(zip(draft.tokens, draft.chances, strict=True))[: draft.n_run]
         n_certain = sum(reach >= rule.sure for reach in draft.reached[: draft.n_run])
-        if n_certain and self._is_under_way and self._ends_within([token for token, _ in run[:n_certain]]):
+        if n_certain and self._is_under_way and self._end_of(draft.tokens[:n_certain]) is not None:
             for token, probable in run:
                 self._settle(token, probable)
                 if self.stopped is not None:
@@ -256,9 +256,14 @@ class _Settling:
         draft = worth_verifying(draft, rule)
         depths, most = draft.depths, self._room() - 1  # the base settles one token more than stands
         draft = draft.where(lambda node: depths[node] < most)
-        ended = self._ended_with(draft)
-        draft = draft.where(lambda node: draft.parents[node] not in ended)
-        self.ended = frozenset(self._ended_with(draft))
+        last = self._end_of(draft.tokens[: draft.n_run])
+        ends = {node for node, token in enumerate(draft.tokens) if token in self._end or node == last}
+        whole = draft
+        draft = whole.where(lambda node: whole.parents[node] not in ends)
+        # Where the run ends it, nothing before that was left out, so that it has its number still.
+        self.ended = frozenset(
+            node for node, token in enumerate(draft.tokens) if token in self._end or node == last
+        )
         if max(draft.depths, default=-1) + 1 >= self.canvas.n_open:
             self.canvas = self.canvas.extend(self._n_slots)
         self.canvas = self.canvas.propose(draft)
@@ -290,17 +295,11 @@ class _Settling:
         if self.stopped is None and self._room() <= 0:
             self.stopped = "length"
 
-    def _ended_with(self, draft: Draft) -> set[int]:
-        """The nodes with which the text would end: of end tokens, and the first of the run that ends it."""
-        ended = {node for node, token in enumerate(draft.tokens) if token in self._end}
-        settled, run = self.canvas.settled, draft.tokens[: draft.n_run]
-        last = next((n for n in range(len(run)) if self._stop([*settled, *run[: n + 1]])[0]), None)
-        return ended if last is None else {*ended, last}
-
-    def _ends_within(self, tokens: list[int]) -> bool:
-        """Whether the text ends somewhere in a run behind the settled tokens."""
+    def _end_of(self, tokens: Sequence[int]) -> int | None:
+        """The first of a run behind the settled tokens with which the text ends; None where it goes on."""
         settled = self.canvas.settled
-        return any(self._stop([*settled, *tokens[:n]])[0] is not None for n in range(1, len(tokens) + 1))
+        ends = (n for n in range(len(tokens)) if self._stop([*settled, *tokens[: n + 1]])[0] is not None)
+        return next(ends, None)
 
     def _stop(self, tokens: list[int]) -> tuple[str | None, int | None]:
         """Why and where a text of these tokens has come to its end; its last token is the newest."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 from lsp_server.cli.options import add_model_options, load_settings, whole_number
+from lsp_server.cli.trained_base import trained_base
 
 if TYPE_CHECKING:
     from export.recipe import Recipe
@@ -51,27 +52,12 @@ def register(actions: argparse._SubParsersAction[Any]) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Train; 0 when the run has come to its end."""
-    from engine.denoising.tokens import TokenCodec
-    from engine.models.assemble import packaged_manifest
-    from engine.models.loading import find_artifact
-    from engine.weights import catalog, sources
-    from engine.weights.store import ModelStore
     from export.train import Place, gpu_is_there, train_adapter
 
     if args.cuda and not gpu_is_there():
         raise UsageError("--cuda: torch finds no GPU", "Leave it out to train on the CPU.")
     recipe = recipe_of(args)
-    config = load_settings(args).engine
-    base = catalog.lookup(config.model)
-    manifest = packaged_manifest(base.name)
-    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
-    gguf_path = sources.pull(
-        base,
-        ModelStore(config.cache_dir),
-        order=config.sources,
-        base_file=config.base_file,
-        offline=config.offline,
-    )
+    gguf_path, manifest, codec = trained_base(load_settings(args).engine)
     path = train_adapter(
         gguf_path,
         manifest,

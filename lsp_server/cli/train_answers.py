@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from engine.errors import UsageError
 from lsp_server.cli.options import add_model_options, load_settings, part_of, whole_number
+from lsp_server.cli.trained_base import trained_base
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -118,11 +119,6 @@ def run(args: argparse.Namespace) -> int:
 def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: EngineConfig) -> int:
     """Have the base fill spans in batches."""
     from engine.denoising.denoiser import SpecialTokens
-    from engine.denoising.tokens import TokenCodec
-    from engine.models.assemble import packaged_manifest
-    from engine.models.loading import find_artifact
-    from engine.weights import catalog, sources
-    from engine.weights.store import ModelStore
     from export.data import Shape
     from export.evaluate import heldout
     from export.own_answers import AnswersFile
@@ -133,21 +129,15 @@ def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: Engin
         raise UsageError("--cuda fills spans alone", "Add --edits 0; edits are asked for without --cuda.")
     if not gpu_is_there():
         raise UsageError("--cuda: torch finds no GPU", "Leave it out to ask one request after the other.")
-    base = catalog.lookup(config.model)
-    manifest = packaged_manifest(base.name)
-    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
+    gguf_path, manifest, codec = trained_base(config)
     marker = manifest.special
     special = SpecialTokens(
         marker["fim_prefix"], marker["fim_suffix"], marker["fim_middle"], manifest.end_ids
     )
-    store = ModelStore(config.cache_dir)
-    gguf_path = sources.pull(
-        base, store, order=config.sources, base_file=config.base_file, offline=config.offline
-    )
     n_context, n_tokens = args.context_tokens or Shape().context_tokens, Shape().span_tokens
     writer = Writer.on_gpu(gguf_path, WRITTEN_AT_ONCE, n_context, n_tokens)
     file = AnswersFile(
-        args.corpus, "heldout" if args.heldout else "train", args.part[0], base.name, codec.n_vocab
+        args.corpus, "heldout" if args.heldout else "train", args.part[0], manifest.name, codec.n_vocab
     )
     spans = [case for case in cases if isinstance(case, heldout.Case) and case.name not in file.asked]
     for first in range(0, len(spans), WRITTEN_AT_ONCE):

@@ -1,0 +1,36 @@
+"""The base that a `train` action works with: its weights, its manifest and its tokenizer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from engine.config import EngineConfig
+    from engine.denoising.tokens import TokenCodec
+    from engine.models.artifact import Manifest
+
+
+def trained_base(config: EngineConfig) -> tuple[Path, Manifest, TokenCodec]:
+    """The verified GGUF of the configured model, fetched if need be, with its manifest and tokenizer.
+
+    Raises:
+        UnmaskError: the model is not one of the list, or cannot be had.
+    """
+    from engine.denoising.tokens import TokenCodec
+    from engine.models.assemble import packaged_manifest
+    from engine.models.loading import find_artifact
+    from engine.weights import catalog, sources
+    from engine.weights.store import ModelStore
+
+    base = catalog.lookup(config.model)
+    manifest = packaged_manifest(base.name)
+    codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
+    gguf_path = sources.pull(
+        base,
+        ModelStore(config.cache_dir),
+        order=config.sources,
+        base_file=config.base_file,
+        offline=config.offline,
+    )
+    return gguf_path, manifest, codec
