@@ -1,7 +1,8 @@
 """The canvas adapter as a file: low-rank deltas and the mask embedding, and what they were made from.
 
-An adapter belongs to one base, named by the sha256 of its GGUF. On disk it is float16 safetensors whose
-metadata says so, with the recipe; the factor of the deltas is folded into ``lora_b``.
+An adapter belongs to one base, named by the sha256 of its GGUF. On disk it is safetensors whose metadata
+says so, with the recipe: float16, or half of that, the matrices in q8 (``engine.weights.encodings``), which
+they become in an artifact anyway. The factor of the deltas is folded into ``lora_b``.
 """
 
 from __future__ import annotations
@@ -10,12 +11,14 @@ import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.numpy import save_file
 from torch import Tensor
 
 from engine.errors import ArtifactError
+from engine.weights.encodings import BLOCK, encode, joined
 from export.model import AdaptedLinear, DenoiserModel
 
 ADAPTER_FILE = "adapter.safetensors"
@@ -75,10 +78,28 @@ def with_adapter(model: DenoiserModel, rank: int, seed: int) -> DenoiserModel:
 
 def save_adapter(model: DenoiserModel, info: AdapterInfo, path: Path) -> None:
     """Write a model's adapter as float16."""
-    tensors = {
-        name: parameter.detach().to("cpu", torch.float16).contiguous()
-        for name, parameter in adapter_parameters(model).items()
-    }
+    _write(info, {name: p.detach().to("cpu") for name, p in adapter_parameters(model).items()}, path)
+
+
+def save_narrow(adapter: Path, path: Path) -> None:
+    """Write the adapter of a file once more, its matrices in 8 bits.
+
+    Raises:
+        ArtifactError: the file is not an adapter.
+    """
+    info, tensors = read_adapter(adapter)
+    _write(info, tensors, path, narrow=True)
+
+
+def _write(info: AdapterInfo, tensors: dict[str, Tensor], path: Path, *, narrow: bool = False) -> None:
+    stored: dict[str, np.ndarray] = {}
+    for name, tensor in tensors.items():
+        if narrow and tensor.dim() == 2 and tensor.shape[1] % BLOCK == 0:
+            stored |= {
+                f"{name}/{part}": array for part, array in encode(tensor.float().numpy(), "q8").items()
+            }
+        else:
+            stored[name] = tensor.half().contiguous().numpy()
     metadata = {
         "name": info.name,
         "base_sha256": info.base_sha256,
@@ -86,19 +107,19 @@ def save_adapter(model: DenoiserModel, info: AdapterInfo, path: Path) -> None:
         "n_slots": str(info.n_slots),
         "recipe": json.dumps(info.recipe),
     }
-    save_file(tensors, path, metadata)
+    save_file(stored, path, metadata)
 
 
 def read_adapter(path: Path) -> tuple[AdapterInfo, dict[str, Tensor]]:
-    """An adapter's description and its tensors, float16.
+    """An adapter's description and its tensors, float32.
 
     Raises:
         ArtifactError: the file is not an adapter.
     """
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (no mapping)
+            tensors = joined({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118  (no mapping)
         info = AdapterInfo(
             metadata["name"],
             metadata["base_sha256"],
@@ -110,7 +131,7 @@ def read_adapter(path: Path) -> tuple[AdapterInfo, dict[str, Tensor]]:
         raise ArtifactError(
             f"{path.name} is not a canvas adapter ({error})", "Train one with `unmask train adapter`."
         ) from error
-    return info, tensors
+    return info, {name: torch.from_numpy(array) for name, array in tensors.items()}
 
 
 def load_adapter(model: DenoiserModel, path: Path) -> tuple[DenoiserModel, AdapterInfo]:
@@ -121,9 +142,8 @@ def load_adapter(model: DenoiserModel, path: Path) -> tuple[DenoiserModel, Adapt
     """
     info, tensors = read_adapter(path)
     adapted = with_adapter(model, info.rank, seed=0)
-    state = {name: tensor.float() for name, tensor in tensors.items()}
     expected = {name: parameter.shape for name, parameter in adapter_parameters(adapted).items()}
-    if {name: tensor.shape for name, tensor in state.items()} != expected:
+    if {name: tensor.shape for name, tensor in tensors.items()} != expected:
         raise ArtifactError(f"{path.name} fits another model", "Name the base it was trained on.")
-    adapted.load_state_dict(state, strict=False)
+    adapted.load_state_dict(tensors, strict=False)
     return adapted, info

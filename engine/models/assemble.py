@@ -25,7 +25,7 @@ import numpy.typing as npt
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError, StoreError
 from engine.models.artifact import ADAPTER_SOURCE, MANIFEST_FILE, Manifest, load_manifest, sha256_of, verify
 from engine.types import CancelToken, Progress, ProgressListener
-from engine.weights.encodings import WHOLE_COLUMNS, encode
+from engine.weights.encodings import WHOLE_COLUMNS, encode, joined
 
 if TYPE_CHECKING:
     import gguf
@@ -218,7 +218,7 @@ def adapter_tensors(manifest: Manifest) -> dict[str, npt.NDArray[np.float32]]:
     path = manifest.path(manifest.adapter.entry)
     if not path.is_file() or sha256_of(path) != manifest.adapter.entry.sha256:
         raise IntegrityError(f"{path.name} of {manifest.name} is missing or altered", "Reinstall Unmask.")
-    return {name: array.astype(np.float32) for name, array in load_file(path).items()}
+    return joined(load_file(path))
 
 
 def dequantize(tensor: Any) -> npt.NDArray[np.float32]:

@@ -6,7 +6,9 @@ nothing of canvases, schedules or text.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
+import io
 import math
 import os
 import sys
@@ -63,6 +65,7 @@ def choose_provider(device: Device) -> Provider:
         return Provider(CPU, "asked for by the setting device=cpu")
     missing = _why_no_cuda()
     if missing is None:
+        _load_cuda_libraries()
         return Provider(CUDA, "an NVIDIA driver and the CUDA provider are present")
     if device == "cuda":
         raise BackendError(
@@ -80,6 +83,13 @@ def _why_no_cuda() -> str | None:
     except OSError:
         return "no NVIDIA driver was found"
     return None
+
+
+@cache
+def _load_cuda_libraries() -> None:
+    """Load CUDA's libraries from their wheels; without these the provider looks for the system's own."""
+    with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find, where LSP is spoken
+        ort.preload_dlls(directory="")
 
 
 class OnnxModel:

@@ -11,7 +11,7 @@ Pure numpy, the same bytes on every platform: IEEE multiplication, division and 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 import numpy as np
@@ -75,6 +75,16 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
     zero = MIDDLE if encoding == "q8" else 8
     values = (codes.astype(np.float32) - zero) * np.asarray(parts["scales"], dtype=np.float32)[..., None]
     return values.reshape(values.shape[0], -1)
+
+
+def joined(tensors: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, FloatArray]:
+    """The tensors of a file in float32; a matrix may lie there in q8, as ``NAME/codes`` and ``NAME/scales``."""
+    whole = {name: array.astype(np.float32) for name, array in tensors.items() if "/" not in name}
+    for key, codes in tensors.items():
+        name, _, part = key.partition("/")
+        if part == "codes":
+            whole[name] = decode({"codes": codes, "scales": tensors[f"{name}/scales"]}, "q8")
+    return whole
 
 
 def n_groups(n_columns: int) -> int:

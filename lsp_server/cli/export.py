@@ -46,6 +46,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
     )
     parser.add_argument(
+        "--narrow", action="store_true", help="put the adapter's matrices there in 8 bits, half its size"
+    )
+    parser.add_argument(
         "--transitions",
         type=Path,
         metavar="FILE",
@@ -98,7 +101,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _checkpoint(args: argparse.Namespace) -> Path:
     """A published diffusion checkpoint to an artifact."""
-    if args.out is None or any(given is not None for given in (args.ship, args.adapter, args.transitions)):
+    if args.out is None or any(given for given in (args.ship, args.adapter, args.narrow, args.transitions)):
         raise UsageError("a checkpoint becomes an artifact of its own", "With --from, name --out DIR alone.")
     from export.checkpoint import locate
     from export.convert import Conversion
@@ -135,7 +138,9 @@ def _base(args: argparse.Namespace) -> Path:
         transitions = shipped_file(args.adapter.with_name(TRANSITIONS_FILE))
     if transitions is not None and not transitions.is_file():
         raise UsageError(f"{transitions} is no file", "`unmask train adapter` writes it beside the adapter.")
-    drafting = drafting_rule(adapted=args.adapter is not None)
+    if args.narrow and args.adapter is None:
+        raise UsageError("--narrow is of an adapter", "Name it with --adapter FILE.")
+    drafting = drafting_rule(args.adapter)
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,
@@ -153,6 +158,7 @@ def _base(args: argparse.Namespace) -> Path:
             args.ship or Path(scratch) / "ship",
             args.out or Path(scratch) / "artifact",
             adapter=args.adapter,
+            narrow=args.narrow,
             transitions=transitions,
             rule=LEFT_TO_RIGHT if transitions is None else drafting,
         )

@@ -19,6 +19,7 @@ from export.adapter import (
     load_adapter,
     read_adapter,
     save_adapter,
+    save_narrow,
     with_adapter,
 )
 from export.base import load_model
@@ -101,7 +102,21 @@ def test_what_is_saved_is_what_is_loaded(base: DenoiserModel, tmp_path: Path) ->
     restored = adapter_parameters(loaded)
     for name, parameter in adapter_parameters(model).items():
         assert torch.equal(restored[name], parameter.half().float()), name
-    assert read_adapter(path)[1]["mask_embedding"].dtype == torch.float16
+
+
+def test_a_narrow_file_is_half_as_large_and_says_nearly_the_same(base: DenoiserModel, tmp_path: Path) -> None:
+    wide, narrow, again = (tmp_path / f"{name}.safetensors" for name in ("wide", "narrow", "again"))
+    model = trained(base, rank=32)
+    save_adapter(model, replace(INFO, rank=32), wide)
+    save_narrow(wide, narrow)
+    assert narrow.stat().st_size < 0.7 * wide.stat().st_size
+    (info, before), (same, after) = read_adapter(wide), read_adapter(narrow)
+    assert info == same and before.keys() == after.keys()
+    for name, tensor in before.items():
+        assert (after[name] - tensor).abs().max() <= tensor.abs().max() / 200, name
+    save_narrow(narrow, again)
+    for name, tensor in read_adapter(again)[1].items():
+        assert torch.equal(tensor, after[name]), name
 
 
 @pytest.mark.parametrize("content", ["nothing", "junk", "other"])
