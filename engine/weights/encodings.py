@@ -78,7 +78,7 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
 
 
 def joined(tensors: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, FloatArray]:
-    """The tensors of a file in float32; a matrix may lie there in q8, as ``NAME/codes`` and ``NAME/scales``."""
+    """The tensors of a file in float32; a matrix may be there in q8: ``NAME/codes`` and ``NAME/scales``."""
     whole = {name: array.astype(np.float32) for name, array in tensors.items() if "/" not in name}
     for key, codes in tensors.items():
         name, _, part = key.partition("/")

@@ -149,7 +149,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--row-worth",
         type=_share,
         metavar="P",
-        help="compute a row of a draft if it is this likely to save a pass (0.002 is what a GPU uses)",
+        help="compute a row of a draft if it is this likely to save a pass",
     )
     parser.add_argument("--reference", action="store_true", help="run the float32 torch base, left to right")
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")

@@ -17,7 +17,7 @@ from engine.config import EngineConfig
 from engine.denoising.cache import BUCKET, ContextCache
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoise import Avoided, Denoised, Task, denoise
-from engine.denoising.denoiser import Prediction
+from engine.denoising.denoiser import Prediction, Provider
 from engine.denoising.rows import Rows
 from engine.denoising.schedule import DECODINGS, LEFT_TO_RIGHT, DecodeRule
 from engine.denoising.tokens import TokenCodec
@@ -27,7 +27,7 @@ from engine.errors import ArtifactError, IntegrityError
 from engine.models import runtime
 from engine.models.artifact import load_manifest
 from engine.models.assemble import assemble
-from engine.models.canvas_denoiser import CanvasDenoiser
+from engine.models.canvas_denoiser import CUDA, CUDA_ROW_WORTH, CanvasDenoiser
 from engine.models.runtime import OnnxModel
 from engine.types import CancelToken, Deadline, FillRequest
 from engine.weights import encodings
@@ -138,6 +138,14 @@ def test_onnx_agrees_with_torch(tiny_model: TinyModel) -> None:
     assert relative(ours, theirs) < tolerance
     for our_entry, their_entry in zip(our_entries, their_entries, strict=True):
         assert relative(our_entry, their_entry) < tolerance
+
+
+def test_on_cuda_tokens_are_drafted_without_masks(tiny_f32: TinyModel) -> None:
+    onnx_model = OnnxModel(tiny_f32.manifest, "cpu", 1)
+    drafted = replace(tiny_f32.manifest, decode=DecodeRule((0.8, 0.6), 0.35))
+    onnx_model.manifest, onnx_model.provider = drafted, Provider(CUDA, "as told")
+    rule = CanvasDenoiser(onnx_model, 1 << 20).rule
+    assert (rule.agreement, rule.row_worth, rule.drafts) == ((), CUDA_ROW_WORTH, True)
 
 
 def test_canvas_left_to_right_equals_greedy_decoding_token_by_token(tiny_f32: TinyModel) -> None:
