@@ -46,7 +46,7 @@ AGREEMENT = (0.83, 0.69, 0.57, 0.48, 0.4, 0.34, 0.28, 0.23)
 which are without transitions, and a twenty-fifth more, which is what those add in the first slot."""
 
 AGREEMENTS = {"canvas-1.5b": (0.76, 0.54, 0.4, 0.31, 0.21, 0.17, 0.12, 0.09)}
-"""The same of adapters that differ from it."""
+"""The same of adapters that foresee less."""
 
 ROW_WORTH = 0.35
 """``DecodeRule.row_worth`` on a CPU, where a row costs from an eighth (VNNI) to a sixth (AVX2) of what a pass
