@@ -1,0 +1,81 @@
+"""Statements that may fail to a text in which the model says what becomes of their errors.
+
+The code around a handler is set (``targets``); the handler is a hole, filled as any body. One that does
+nothing, or that cannot be right where it stands, is asked for anew with a first word that leads elsewhere.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.code.languages import BlockStyle, Language
+from engine.code.regions import end_of_statement
+from engine.code.syntax import Syntax, parse
+from engine.tasks import Edited, mean_confidence, refused
+from engine.tasks.handling import exceptions
+from engine.tasks.handling.frame import Frame
+from engine.tasks.handling.soundness import complaint, openings
+from engine.tasks.handling.targets import frame_of
+from engine.types import EditRequest, Span
+from engine.workbench import Workbench
+
+MAX_TOKENS = 96
+"""The most tokens of a handler: what is longer has lost its way."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Handled:
+    """A text with one handler more, or why there is none."""
+
+    text: str
+    confidence: float = 0.0
+    complaint: str | None = None
+
+
+def write(bench: Workbench, request: EditRequest, language: Language, targets: Sequence[Span]) -> Edited:
+    """Handle the errors of some targets, the last first, so that the places of the others stay.
+
+    Raises:
+        Cancelled: asked to stop.
+    """
+    text = request.text
+    changed: list[Span] = []
+    confidences: list[float] = []
+    reason = None
+    for target in reversed(targets):
+        syntax = parse(text, language)
+        assert syntax is not None, "it was parsed before"
+        frame = frame_of(syntax, text, target)
+        handled = _handled(bench, syntax, text, frame, min(request.max_tokens, MAX_TOKENS))
+        if handled.complaint is not None:
+            reason = handled.complaint
+            continue
+        text = handled.text
+        changed = [*frame.changed, *changed]
+        confidences.append(handled.confidence)
+    if not changed:
+        return refused(f"no handler was found that does something with the error: {reason}")
+    return Edited(text, tuple(changed), reason=reason, confidence=mean_confidence(confidences))
+
+
+def _handled(bench: Workbench, syntax: Syntax, text: str, frame: Frame, max_tokens: int) -> _Handled:
+    """The text with a handler in a frame, the first that has nothing wrong with it."""
+    language = syntax.language
+    head, tail = frame.around(text)
+    if language.id == "python":
+        head = exceptions.with_type(bench, syntax, head, tail)
+    handled = _Handled(text, complaint="there was no time for one")
+    for opening in openings(syntax, frame):
+        begun = head + opening
+        result = bench.fill((begun, None, tail), language.id, max_tokens=max_tokens, within_block=True)
+        fill = result.fills[0] if result.fills else ""
+        if language.block is BlockStyle.COLON:
+            fill = end_of_statement(begun, fill, language)
+        handler = (opening + fill).rstrip()
+        new = head + handler + tail
+        wrong = complaint(text, new, Span(len(head), len(head) + len(handler)), language, frame)
+        handled = _Handled(new, result.confidence[0] if result.confidence else 0.0, wrong)
+        if wrong is None or bench.deadline.passed:
+            break
+    return handled

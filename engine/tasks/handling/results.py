@@ -1,0 +1,179 @@
+"""Statements of Rust to the calls in them whose ``Result`` nothing takes apart, and the frame of a match.
+
+What a call gives is known where the file declares the function, and of some of the standard library.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from engine.code.edits import TextEdit
+from engine.code.syntax import Syntax, text_of, walk
+from engine.scopes.symbols import UnsureError, symbol_at
+from engine.tasks.handling.frame import Frame, UnfitError
+from engine.tasks.handling.statements import Statements
+from engine.types import Span
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_RESULT = re.compile(r"(?:\w+::)*\w*Result\b")
+_STD = re.compile(
+    r"(?:std::)?fs::\w+|(?:\w+::)*File::(?:open|create|create_new)|(?:\w+::)*from_utf8(?:_mut)?|(?:std::)?env::var"
+    r"|(?:std::)?env::(?:current_dir|current_exe|set_current_dir)|(?:\w+::)*Tcp(?:Stream::connect|Listener::bind)"
+)
+"""Functions of the standard library that give a ``Result``, by their paths."""
+_STD_METHODS = frozenset(
+    {"parse", "read_to_string", "read_to_end", "read_line", "write_all", "flush", "sync_all"}
+)
+_UNWRAPS = frozenset({"unwrap", "expect"})
+_TAKES_APART = re.compile(
+    r"\s*(?:\?|\.\s*(?:unwrap|expect|is_ok|is_err|ok|err|map|map_err|and_then|or_else|unwrap_or|iter|as_ref)\w*\b)"
+)
+"""What stands behind a ``Result`` that is used as one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that gives a ``Result``.
+
+    Attributes:
+        statement: the statement that it is the value of.
+        value: what is matched: the call, awaited where it is.
+        end: the node at whose end what is matched no more begins: ``value``, or ``value.unwrap()``.
+    """
+
+    statement: Node
+    value: Node
+    end: Node
+
+
+def unmatched_results(syntax: Syntax, text: str, statements: Statements) -> tuple[Call, ...]:
+    """The calls among statements whose ``Result`` is not taken apart, at least one.
+
+    Raises:
+        UnfitError: there is none, or what they give is used as a ``Result`` behind.
+    """
+    calls = tuple(call for node in statements.nodes if (call := _call_of(syntax, node)) is not None)
+    if not calls:
+        raise UnfitError(
+            "no selected statement is a call that is known to give a `Result`: "
+            "select `let x = f();` with an `f` that this file declares"
+        )
+    for call in calls:
+        name = call.statement.child_by_field_name("pattern")
+        if name is not None and call.value == call.end and _is_used_as_result(syntax, text, name):
+            raise UnfitError(f"`{text_of(name)}` is used as a `Result` behind the selection")
+    return calls
+
+
+def frame(syntax: Syntax, statements: Statements, call: Call, error: str) -> Frame:
+    """The frame of the arm of a call's errors."""
+    start, value_end, end, statement_end = (
+        syntax.utf8.byte_to_char(at)
+        for at in (
+            call.value.start_byte,
+            call.value.end_byte,
+            call.end.end_byte,
+            call.statement.end_byte,
+        )
+    )
+    below, step = f"\n{statements.indent}", statements.step
+    if call.statement.type == "let_declaration":
+        before, span = "match ", Span(value_end, end)
+        opening = f" {{{below}{step}Ok(value) => value,{below}{step}Err({error}) => "
+    else:
+        before, span = f"if let Err({error}) = ", Span(value_end, statement_end)
+        opening = f" {{{below}{step}"
+    return Frame((TextEdit(Span(start, start), before),), span, opening, f"{below}}}", error)
+
+
+def _call_of(syntax: Syntax, statement: Node) -> Call | None:
+    """The call that a statement consists of, if it is known to give a ``Result``."""
+    if statement.type == "let_declaration":
+        has_else = statement.child_by_field_name("alternative") is not None
+        end = None if has_else else statement.child_by_field_name("value")
+    else:
+        ends = statement.type == "expression_statement" and statement.children[-1].type == ";"
+        end = statement.named_children[0] if ends else None
+    if end is None:
+        return None
+    value = end
+    function = end.child_by_field_name("function") if end.type == "call_expression" else None
+    if function is not None and text_of(function.child_by_field_name("field")) in _UNWRAPS:
+        value = function.child_by_field_name("value") or end
+    call = value.named_children[0] if value.type == "await_expression" else value
+    return (
+        Call(statement, value, end)
+        if call.type == "call_expression" and _gives_result(syntax, call)
+        else None
+    )
+
+
+def _gives_result(syntax: Syntax, call: Node) -> bool:
+    function = call.child_by_field_name("function")
+    if function is not None and function.type == "generic_function":
+        function = function.child_by_field_name("function")
+    if function is None:
+        return False
+    said = text_of(function)
+    if function.type == "field_expression":
+        name, receiver = (text_of(function.child_by_field_name(field)) for field in ("field", "value"))
+        known = [one for one in _functions(syntax, name) if _type_around(one)]
+        own = [one for one in known if receiver == "self" and _type_around(one) == _type_around(call)]
+        return _all_give_results(own) if own else not known and name in _STD_METHODS
+    path, _, name = said.rpartition("::")
+    owner = path.rpartition("::")[2]
+    owner = _type_around(call) if owner == "Self" else owner
+    known = [
+        one for one in _functions(syntax, name) if _type_around(one) == (owner if owner[:1].isupper() else "")
+    ]
+    return _all_give_results(known) if known else _STD.fullmatch(said) is not None
+
+
+def _functions(syntax: Syntax, name: str) -> list[Node]:
+    """The functions and methods of a file that are called so."""
+    return [
+        node
+        for node in walk(syntax.root)
+        if node.type in ("function_item", "function_signature_item")
+        and text_of(node.child_by_field_name("name")) == name
+    ]
+
+
+def _all_give_results(functions: list[Node]) -> bool:
+    return bool(functions) and all(
+        _RESULT.match(text_of(function.child_by_field_name("return_type"))) for function in functions
+    )
+
+
+def _type_around(node: Node) -> str:
+    """The type whose methods a node stands among; empty for none."""
+    above = node.parent
+    while above is not None and above.type not in ("impl_item", "trait_item"):
+        above = above.parent
+    if above is None:
+        return ""
+    kind = above.child_by_field_name("type") or above.child_by_field_name("name")
+    return re.split(r"[<\s]", text_of(kind))[0].rpartition("::")[2]
+
+
+def _is_used_as_result(syntax: Syntax, text: str, name: Node) -> bool:
+    """Whether a variable is matched or unwrapped somewhere, or returned as it is."""
+    try:
+        symbol = symbol_at(syntax, text, syntax.utf8.byte_to_char(name.start_byte), in_file=True)
+    except UnsureError:
+        return (
+            name.type != "identifier"
+            or re.search(rf"\bmatch {text_of(name)}\b|= {text_of(name)}\b", text) is not None
+        )
+    for occurrence in symbol.occurrences[symbol.definition + 1 :]:
+        before = text[: occurrence.span.start_char].rstrip("& ")
+        behind = text[occurrence.span.end_char :]
+        is_matched = before.endswith("match") or re.search(r"\blet\s+(?:Ok|Err)\s*\(.*\)\s*=$", before[-200:])
+        is_returned = re.match(r"\s*\}", behind) and before.endswith((";", "}", "{"))
+        if is_matched or is_returned or _TAKES_APART.match(behind):
+            return True
+    return False
