@@ -101,8 +101,10 @@ def bound_and_read(syntax: Syntax, text: str) -> tuple[frozenset[str], frozenset
     return _Resolver(syntax, text, rules, in_file=True).bound_and_read()
 
 
-def bindings_in(syntax: Syntax, text: str, node: Node) -> Iterator[tuple[Node, Node]]:
-    """The names that a node binds, as leaves, each with the scope that it is known in.
+def bindings_in(
+    syntax: Syntax, text: str, node: Node, name: str | None = None
+) -> Iterator[tuple[Node, Node]]:
+    """The names that a node binds, or one of them, as leaves, each with the scope that it is known in.
 
     Gives none where names are not followed in the language.
     """
@@ -111,7 +113,8 @@ def bindings_in(syntax: Syntax, text: str, node: Node) -> Iterator[tuple[Node, N
         return
     resolver = _Resolver(syntax, text, rules, in_file=True)
     for leaf in walk(node):
-        found = resolver.binding(leaf) if leaf.type in rules.names else None
+        is_meant = leaf.type in rules.names and (name is None or text_of(leaf) == name)
+        found = resolver.binding(leaf) if is_meant else None
         if found is not None:
             yield leaf, found[0]
 

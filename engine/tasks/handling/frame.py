@@ -22,6 +22,9 @@ class Frame:
         at: what the handler, with all that is written next to it, takes the place of; behind the edits.
         opening, closing: what is written in front of the handler and behind it, lines ended by ``\n``.
         error: what the error is called in the handler.
+        values: what the code behind needs and has no value of where the statements fail: the handler gives
+            it one, or leaves.
+        leaves: whether the handler has to leave, since the statements give back a value.
     """
 
     edits: tuple[TextEdit, ...]
@@ -29,6 +32,8 @@ class Frame:
     opening: str
     closing: str
     error: str
+    values: tuple[str, ...] = ()
+    leaves: bool = False
 
     @property
     def changed(self) -> tuple[Span, ...]:

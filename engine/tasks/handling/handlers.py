@@ -15,7 +15,8 @@ from engine.code.syntax import Syntax, parse
 from engine.tasks import Edited, mean_confidence, refused
 from engine.tasks.handling import exceptions
 from engine.tasks.handling.frame import Frame
-from engine.tasks.handling.soundness import complaint, openings
+from engine.tasks.handling.openings import openings
+from engine.tasks.handling.soundness import Flaw, flaw_of
 from engine.tasks.handling.targets import frame_of
 from engine.types import EditRequest, Span
 from engine.workbench import Workbench
@@ -26,11 +27,11 @@ MAX_TOKENS = 96
 
 @dataclass(frozen=True, slots=True)
 class _Handled:
-    """A text with one handler more, or why there is none."""
+    """A text with one handler more, and what is wrong with it."""
 
     text: str
-    confidence: float = 0.0
-    complaint: str | None = None
+    confidence: float
+    flaw: Flaw | None
 
 
 def write(bench: Workbench, request: EditRequest, language: Language, targets: Sequence[Span]) -> Edited:
@@ -42,40 +43,45 @@ def write(bench: Workbench, request: EditRequest, language: Language, targets: S
     text = request.text
     changed: list[Span] = []
     confidences: list[float] = []
-    reason = None
+    flaws: list[Flaw] = []
     for target in reversed(targets):
         syntax = parse(text, language)
         assert syntax is not None, "it was parsed before"
         frame = frame_of(syntax, text, target)
         handled = _handled(bench, syntax, text, frame, min(request.max_tokens, MAX_TOKENS))
-        if handled.complaint is not None:
-            reason = handled.complaint
-            continue
-        text = handled.text
-        changed = [*frame.changed, *changed]
-        confidences.append(handled.confidence)
+        flaws += [] if handled.flaw is None else [handled.flaw]
+        if handled.flaw is None or not handled.flaw.is_fatal:
+            text = handled.text
+            changed = [*frame.changed, *changed]
+            confidences.append(handled.confidence)
+    reasons = list(dict.fromkeys(flaw.reason for flaw in flaws))
     if not changed:
-        return refused(f"no handler was found that does something with the error: {reason}")
-    return Edited(text, tuple(changed), reason=reason, confidence=mean_confidence(confidences))
+        return refused(f"no handler is good enough: {'; '.join(reasons)}")
+    return Edited(text, tuple(changed), "; ".join(reasons) or None, mean_confidence(confidences))
 
 
 def _handled(bench: Workbench, syntax: Syntax, text: str, frame: Frame, max_tokens: int) -> _Handled:
-    """The text with a handler in a frame, the first that has nothing wrong with it."""
+    """The text with the first handler that has nothing wrong with it, or with the least of what is."""
     language = syntax.language
     head, tail = frame.around(text)
     if language.id == "python":
         head = exceptions.with_type(bench, syntax, head, tail)
-    handled = _Handled(text, complaint="there was no time for one")
-    for opening in openings(syntax, frame):
-        begun = head + opening
-        result = bench.fill((begun, None, tail), language.id, max_tokens=max_tokens, within_block=True)
+    tried: list[_Handled] = []
+    for opening in openings(syntax, text, frame):
+        result = bench.fill(
+            (head + opening, None, tail), language.id, max_tokens=max_tokens, within_block=True
+        )
         fill = result.fills[0] if result.fills else ""
         if language.block is BlockStyle.COLON:
-            fill = end_of_statement(begun, fill, language)
+            fill = end_of_statement(head + opening, fill, language)
         handler = (opening + fill).rstrip()
-        new = head + handler + tail
-        wrong = complaint(text, new, Span(len(head), len(head) + len(handler)), language, frame)
-        handled = _Handled(new, result.confidence[0] if result.confidence else 0.0, wrong)
-        if wrong is None or bench.deadline.passed:
+        new, span = head + handler + tail, Span(len(head), len(head) + len(handler))
+        flaw = (
+            flaw_of(text, new, span, language, frame)
+            if fill.strip()
+            else Flaw(result.reason or "it is empty")
+        )
+        tried.append(_Handled(new, result.confidence[0] if result.confidence else 0.0, flaw))
+        if flaw is None or bench.deadline.passed:
             break
-    return handled
+    return min(tried, key=lambda one: 0 if one.flaw is None else 1 + one.flaw.is_fatal)

@@ -21,6 +21,7 @@ _BOUND = re.compile(
     r"except\b[^:\n]*?\bas\s+(\w+)\s*:|catch\s*\((?:[^()]*[\s&*])?(\w+)\)|\bErr\((?:mut\s+|ref\s+)?(\w+)\)"
 )
 """A handler's header, and what it calls the error."""
+_NEAR = 80
 _MEMBER = re.compile(rb"(?:\.|->|::)\s*$")
 
 
@@ -48,9 +49,10 @@ def _taken(syntax: Syntax, start_byte: int, end_byte: int) -> Iterator[str]:
             continue
         if node.child_count:
             open_nodes += node.children
-        elif "identifier" in node.type and not _is_member(syntax, node):
+        elif "identifier" in node.type and not is_member(syntax, node):
             yield text_of(node)
 
 
-def _is_member(syntax: Syntax, leaf: Node) -> bool:
-    return _MEMBER.search(syntax.utf8.data, max(leaf.start_byte - 8, 0), leaf.start_byte) is not None
+def is_member(syntax: Syntax, leaf: Node) -> bool:
+    """Whether a name stands behind what it is a member of."""
+    return _MEMBER.search(syntax.utf8.data, max(leaf.start_byte - _NEAR, 0), leaf.start_byte) is not None

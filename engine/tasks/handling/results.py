@@ -28,6 +28,8 @@ _STD = re.compile(
 _STD_METHODS = frozenset(
     {"parse", "read_to_string", "read_to_end", "read_line", "write_all", "flush", "sync_all"}
 )
+_LET_RESULT = re.compile(r"\blet\s+(?:Ok|Err)\s*\([^=]*\)\s*=$")
+_NEAR = 200
 _UNWRAPS = frozenset({"unwrap", "expect"})
 _TAKES_APART = re.compile(
     r"\s*(?:\?|\.\s*(?:unwrap|expect|is_ok|is_err|ok|err|map|map_err|and_then|or_else|unwrap_or|iter|as_ref)\w*\b)"
@@ -63,9 +65,8 @@ def unmatched_results(syntax: Syntax, text: str, statements: Statements) -> tupl
             "select `let x = f();` with an `f` that this file declares"
         )
     for call in calls:
-        name = call.statement.child_by_field_name("pattern")
-        if name is not None and call.value == call.end and _is_used_as_result(syntax, text, name):
-            raise UnfitError(f"`{text_of(name)}` is used as a `Result` behind the selection")
+        if call.value == call.end and (name := _kept_as_result(syntax, text, call.statement)):
+            raise UnfitError(f"`{name}` is used as a `Result` behind the selection")
     return calls
 
 
@@ -160,20 +161,26 @@ def _type_around(node: Node) -> str:
     return re.split(r"[<\s]", text_of(kind))[0].rpartition("::")[2]
 
 
-def _is_used_as_result(syntax: Syntax, text: str, name: Node) -> bool:
-    """Whether a variable is matched or unwrapped somewhere, or returned as it is."""
+def _kept_as_result(syntax: Syntax, text: str, statement: Node) -> str | None:
+    """The variable of a statement, if it is declared or used as a ``Result``, or may be."""
+    name, kind = (statement.child_by_field_name(field) for field in ("pattern", "type"))
+    if name is None or name.type != "identifier":
+        return None
+    said = text_of(name)
+    if kind is not None:
+        return said if _RESULT.match(text_of(kind)) else None
     try:
         symbol = symbol_at(syntax, text, syntax.utf8.byte_to_char(name.start_byte), in_file=True)
     except UnsureError:
-        return (
-            name.type != "identifier"
-            or re.search(rf"\bmatch {text_of(name)}\b|= {text_of(name)}\b", text) is not None
-        )
-    for occurrence in symbol.occurrences[symbol.definition + 1 :]:
-        before = text[: occurrence.span.start_char].rstrip("& ")
-        behind = text[occurrence.span.end_char :]
-        is_matched = before.endswith("match") or re.search(r"\blet\s+(?:Ok|Err)\s*\(.*\)\s*=$", before[-200:])
-        is_returned = re.match(r"\s*\}", behind) and before.endswith((";", "}", "{"))
-        if is_matched or is_returned or _TAKES_APART.match(behind):
-            return True
-    return False
+        return said if re.search(rf"\b(?:match|=)\s*&?{said}\b|\b{said}\b\s*[?.]", text) else None
+    end = syntax.utf8.byte_to_char(statement.end_byte)
+    uses = (one.span for one in symbol.occurrences if one.span.start_char >= end)
+    return said if any(_is_taken_apart(text, span) for span in uses) else None
+
+
+def _is_taken_apart(text: str, use: Span) -> bool:
+    """Whether a variable is matched or unwrapped at a place, or given back as it is."""
+    before, behind = text[: use.start_char].rstrip("& "), text[use.end_char :]
+    is_matched = before.endswith("match") or _LET_RESULT.search(before[-_NEAR:]) is not None
+    is_given_back = re.match(r"\s*\}", behind) is not None and before.rstrip().endswith((";", "}", "{"))
+    return is_matched or is_given_back or _TAKES_APART.match(behind) is not None

@@ -1,66 +1,117 @@
 """A handler that was written to what is wrong with it, as far as its syntax tells.
 
-It has to do something, and more than to throw the same error again; it must parse, and use names that there
-are. Where what was tried is to give a value, the handler gives one or leaves. Types are not known.
+It has to do something, and more than to throw the same error again; where what was tried is to give a value,
+it gives one or leaves; what it returns fits its function, and it names nothing that there is not. What types
+things have is not known.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import re
+from dataclasses import dataclass
 
 from engine.code.languages import Language
 from engine.code.names import introduced
-from engine.code.syntax import Syntax, parse, parses_worse, text_of
+from engine.code.syntax import parse, parses_worse, text_of
+from engine.scopes.symbols import bindings_in, words_of
+from engine.tasks.handling import returns
 from engine.tasks.handling.frame import Frame
+from engine.tasks.handling.handler import Handler
+from engine.tasks.handling.names import is_member
 from engine.types import Span
-
-if TYPE_CHECKING:
-    from tree_sitter import Node
 
 _NOTHING = frozenset({"pass", ";", "...", "{", "}", "(", ")", ","})
 _THROWS = frozenset({"raise", "throw"})
+_LEAVING = re.compile(
+    r"(?:return|raise|throw|continue|break|panic!?|unreachable!|(?:std::)?(?:exit|abort|terminate|quit)"
+    r"|(?:sys|process|System|os|std::process|process)(?:\.|::)(?:exit|Exit|abort)|log\.(?:Fatal|Panic)\w*"
+    r"|\w+\.(?:Fatal|Fatalf|FailNow|fail))\b"
+)
+"""How a statement begins behind which nothing of its block is run."""
+
+_STREAMS = frozenset({"cerr", "cout", "clog", "endl"})
+_INCLUDES_STREAMS = re.compile(r"#\s*include\s*<(?:io|o|f|s)?stream>|\bc(?:err|out)\b")
+_OWN = {
+    "go": "any append cap close complex copy delete error false int iota len make max min new nil panic "
+    "print println recover string true _",
+    "rust": "Box Err None Ok Option Result Self Some String Vec assert crate dbg drop eprint eprintln "
+    "format panic print println self std super todo unreachable vec write writeln",
+    "java": "ArithmeticException Boolean Character Class Double Error Exception Float Integer Long Math "
+    "IllegalArgumentException IllegalStateException IndexOutOfBoundsException NullPointerException Object "
+    "Override RuntimeException String StringBuilder System Thread Throwable UnsupportedOperationException",
+    "cpp": "EXIT_FAILURE EXIT_SUCCESS NULL abort errno exit fprintf printf size_t std stderr",
+}
+"""The names that come with a language, as far as handlers use them."""
 
 
-def complaint(old: str, new: str, handler: Span, language: Language, frame: Frame) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Flaw:
+    """What is wrong with a handler.
+
+    Attributes:
+        reason: for people.
+        is_fatal: nobody would want the handler; else it may be right all the same.
+    """
+
+    reason: str
+    is_fatal: bool = True
+
+
+def flaw_of(old: str, new: str, span: Span, language: Language, frame: Frame) -> Flaw | None:
     """What is wrong with a handler; None for nothing.
 
     Args:
         old: the text without it.
         new: the text with it.
-        handler: where it stands in the new text.
+        span: where it stands in the new text.
         language: of both.
         frame: what is around it.
     """
-    if parses_worse(new, old, language):
-        return "what was written would not parse"
     syntax = parse(new, language)
-    if syntax is None:
-        return "the new text is too large to be parsed"
-    said = [text_of(leaf) for leaf in _leaves(syntax, handler)]
-    done = [token for token in said if token not in _NOTHING]
+    if syntax is None or parses_worse(new, old, language):
+        return Flaw("what was written would not parse")
+    handler = Handler(syntax, new, span)
+    reason = _idle(handler, frame) or _goes_on(handler, frame) or returns.misfit(handler)
+    if reason is not None:
+        return Flaw(reason)
+    unknown = introduced(old, new, language) or _unknown(handler, old, frame)
+    return Flaw(f"nothing in the file defines {', '.join(unknown)}", is_fatal=False) if unknown else None
+
+
+def _idle(handler: Handler, frame: Frame) -> str | None:
+    """Whether a handler does nothing that would not be done without it."""
+    done = [said for said in map(text_of, handler.tokens) if said not in _NOTHING]
     if not done:
-        return "the handler does nothing"
+        return "it does nothing"
     if done[0] in _THROWS and set(done[1:]) <= {frame.error}:
-        return "the handler only throws the error again"
-    unknown = introduced(old, new, language)
-    return f"nothing in the file defines {', '.join(unknown)}" if unknown else None
+        return "it only throws the error again"
+    return None
 
 
-def openings(syntax: Syntax, frame: Frame) -> tuple[str, ...]:
-    """What a handler may begin with, one after the other until one is sound; nothing first."""
-    return ("",)
+def _goes_on(handler: Handler, frame: Frame) -> str | None:
+    """Whether a handler goes on where something has no value then."""
+    if handler.statements and _LEAVING.match(text_of(handler.statements[-1])):
+        return None
+    if frame.leaves:
+        return "it goes on where a value has to be given back"
+    written = handler.text[handler.span.start_char : handler.span.end_char]
+    for name in frame.values:
+        if not re.search(rf"(?<![.\w]){re.escape(name)}\s*=(?!=)", written):
+            return f"it goes on where `{name}` has no value"
+    return None
 
 
-def _leaves(syntax: Syntax, span: Span) -> Iterator[Node]:
-    """The tokens in a span, without comments."""
-    start, end = (syntax.utf8.char_to_byte(at) for at in (span.start_char, span.end_char))
-    open_nodes = [syntax.root]
-    while open_nodes:
-        node = open_nodes.pop()
-        if node.end_byte <= start or node.start_byte >= end or "comment" in node.type:
-            continue
-        if node.child_count:
-            open_nodes += reversed(node.children)
-        elif start <= node.start_byte and node.end_byte <= end:
-            yield node
+def _unknown(handler: Handler, old: str, frame: Frame) -> list[str]:
+    """The names in a handler that neither the file nor the language has; only in languages of ``_OWN``."""
+    syntax = handler.syntax
+    own = _OWN.get(syntax.language.id)
+    if own is None:
+        return []
+    known = {frame.error, *own.split(), *words_of(old)}
+    for statement in handler.statements:
+        known.update(text_of(leaf) for leaf, _ in bindings_in(syntax, handler.text, statement))
+    leaves = [leaf for leaf in handler.tokens if "identifier" in leaf.type]
+    names = {text_of(leaf) for leaf in leaves if not is_member(syntax, leaf)} - known
+    if syntax.language.id == "cpp" and not _INCLUDES_STREAMS.search(old):
+        names |= _STREAMS & {text_of(leaf) for leaf in leaves}
+    return sorted(names)

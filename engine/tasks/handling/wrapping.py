@@ -14,7 +14,7 @@ from engine.code.edits import TextEdit
 from engine.code.indentation import line_start
 from engine.code.syntax import Syntax, text_of
 from engine.code.text import newline_of, split_lines
-from engine.scopes.extent import used_behind
+from engine.scopes.extent import left_open, used_behind
 from engine.scopes.symbols import words_of
 from engine.tasks.handling.frame import Frame, UnfitError
 from engine.tasks.handling.statements import Statements, calls_in, in_string
@@ -32,6 +32,9 @@ _CATCHES = {
     "java": "catch (Exception {error})",
     "cpp": "catch (const std::exception& {error})",
 }
+_STRICT = frozenset({"java", "cpp", "typescript", "typescriptreact"})
+"""Languages in which a function that gives a value has to do so at each of its ends."""
+
 WRAPPED = frozenset({"python", *_CATCHES})
 """The languages that have ``try``."""
 
@@ -39,7 +42,7 @@ _NOT_INSIDE = re.compile(r"^import|future_import|export|explicit_constructor|usi
 """Statements that may not stand in a block, or mean something else there."""
 _IMPORTS = frozenset({"import_statement", "import_from_statement"})
 """Those that may stand anywhere in Python."""
-_NAMED = re.compile(r"class|function|interface|enum|struct|record")
+_NAMED = re.compile(r"class|function|method|interface|enum|struct|record")
 _TRIES = frozenset({"try_statement", "try_with_resources_statement"})
 _GUARDS = re.compile(r"(?:lock|guard|scope|defer|finally)", re.IGNORECASE)
 """Types of C++ whose objects do something when their block ends."""
@@ -63,10 +66,10 @@ def check(syntax: Syntax, text: str, statements: Statements) -> None:
         raise UnfitError("the selected statements stand in a `try` already")
     if is_python:
         return
-    name = used_behind(syntax, text, nodes) or _defined_for_more(syntax, text, nodes)
-    if name is not None:
+    names = (*used_behind(syntax, text, nodes), *_defined_for_more(syntax, text, nodes))
+    if names:
         raise UnfitError(
-            f"`{name}` is declared in the selection and used behind it: declare it above, "
+            f"`{names[0]}` is declared in the selection and used behind it: declare it above, "
             "or select what uses it, too"
         )
     guard = _guard(nodes) if syntax.language.id == "cpp" and block.named_children[-1] != nodes[-1] else None
@@ -95,7 +98,19 @@ def frame(syntax: Syntax, text: str, statements: Statements, error: str) -> Fram
     start, *rest = list(_moved_in(syntax, text, statements))
     first = TextEdit(start.span, (opens + below).replace("\n", newline) + start.new_text)
     opening = f"{below}{between}{below}{step}"
-    return Frame((first, *rest), Span(end, end), opening, closes, error)
+    nodes = statements.nodes
+    values = left_open(syntax, text, nodes)
+    if syntax.language.id == "python":
+        values = used_behind(syntax, text, nodes)
+    leaves = syntax.language.id in _STRICT and _gives_back(nodes[-1], statements.block)
+    return Frame((first, *rest), Span(end, end), opening, closes, error, values, leaves)
+
+
+def _gives_back(last: Node, block: Node) -> bool:
+    """Whether a function ends in a statement that gives its value."""
+    above = block.parent
+    is_body = above is not None and _NAMED.search(above.type) is not None
+    return is_body and last.type == "return_statement" and last.named_child_count > 0
 
 
 def _moved_in(syntax: Syntax, text: str, statements: Statements) -> Iterator[TextEdit]:
@@ -115,13 +130,13 @@ def _is_brace_below(text: str, syntax: Syntax, block: Node) -> bool:
     return text.startswith("{", at_char) and not text[line_start(text, at_char) : at_char].strip()
 
 
-def _defined_for_more(syntax: Syntax, text: str, nodes: Sequence[Node]) -> str | None:
-    """A function or type that statements define and that is named behind them."""
+def _defined_for_more(syntax: Syntax, text: str, nodes: Sequence[Node]) -> list[str]:
+    """The functions and types that statements define and that are named behind them."""
     block = nodes[0].parent
     assert block is not None, "statements stand in a block"
     behind = words_of(syntax.utf8.data[nodes[-1].end_byte : block.end_byte].decode("utf-8", "replace"))
     names = (text_of(node.child_by_field_name("name")) for node in nodes if _NAMED.search(node.type))
-    return next((name for name in names if name in behind), None)
+    return [name for name in names if name in behind]
 
 
 def _guard(nodes: Sequence[Node]) -> str | None:

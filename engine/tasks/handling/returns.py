@@ -1,0 +1,95 @@
+"""What a handler gives back to what the function around it declares: Go and Rust, as far as syntax tells."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from engine.code.syntax import text_of
+from engine.tasks.handling.handler import Handler
+
+if TYPE_CHECKING:
+    from tree_sitter import Node
+
+_GO_FUNCTIONS = frozenset({"function_declaration", "method_declaration", "func_literal"})
+_RUST_FUNCTIONS = frozenset({"function_item", "closure_expression", "async_block"})
+_SAYS = re.compile(r"(?:e?print(?:ln)?|dbg|log::\w+|tracing::\w+|error|warn|info|debug)!")
+"""Macros of Rust that give nothing."""
+_LEAVES = re.compile(r"return|continue|break|panic!|unreachable!|todo!|(?:std::)?process::")
+
+
+def misfit(handler: Handler) -> str | None:
+    """Why what a handler returns does not fit its function; None where it does, and where nobody knows."""
+    if handler.syntax.language.id == "go":
+        return _of_go(handler.tokens)
+    if handler.syntax.language.id == "rust":
+        return _of_rust(handler)
+    return None
+
+
+def _of_go(tokens: Sequence[Node]) -> str | None:
+    """Whether each return of Go gives as many values as its function has results."""
+    for token in tokens:
+        statement = token.parent
+        if token.type != "return" or statement is None:
+            continue
+        function = _around(statement, _GO_FUNCTIONS)
+        given = statement.named_children[0].named_children if statement.named_children else []
+        results, are_named = _results(function) if function is not None else (0, False)
+        is_call = len(given) == 1 and given[0].type == "call_expression" and results > 1
+        if len(given) != results and not (are_named and not given) and not is_call:
+            return f"it returns {len(given)} values where {results} are to be given"
+    return None
+
+
+def _results(function: Node) -> tuple[int, bool]:
+    """How many results a function of Go has, and whether they have names."""
+    result = function.child_by_field_name("result")
+    if result is None:
+        return 0, False
+    if result.type != "parameter_list":
+        return 1, False
+    names = [
+        [child for child in one.children_by_field_name("name") if child.is_named]
+        for one in result.named_children
+        if one.type == "parameter_declaration"
+    ]
+    return sum(max(len(one), 1) for one in names), any(names)
+
+
+def _of_rust(handler: Handler) -> str | None:
+    """Whether a returned ``Err`` stands in a function that gives a ``Result``, and an arm gives a value."""
+    for token in handler.tokens:
+        statement = token.parent
+        if token.type != "return" or statement is None:
+            continue
+        function = _around(statement, _RUST_FUNCTIONS)
+        if function is None or function.type != "function_item":
+            continue
+        declared = text_of(function.child_by_field_name("return_type"))
+        given = text_of(statement)[len("return") :].strip()
+        for start, kind in (("Err(", "Result"), ("None", "Option")):
+            if given.startswith(start) and kind not in declared and declared.isidentifier() | (not declared):
+                return f"it returns `{start.rstrip('(')}` where {declared or 'nothing'} is to be given"
+        if not given and declared:
+            return f"it returns nothing where {declared} is to be given"
+    return _of_arm(handler)
+
+
+def _of_arm(handler: Handler) -> str | None:
+    """Whether a handler that is the value of an arm gives one, or leaves."""
+    value = handler.statements[0] if handler.statements else None
+    if value is None or value.parent is None or value.parent.type != "match_arm":
+        return None
+    last = value.named_children[-1] if value.type == "block" and value.named_children else value
+    said = text_of(last)
+    ends_empty = last is not value and said.endswith(";") and not _LEAVES.match(said)
+    return "it gives no value where one is needed" if ends_empty or _SAYS.match(said) else None
+
+
+def _around(node: Node, kinds: frozenset[str]) -> Node | None:
+    above = node.parent
+    while above is not None and above.type not in kinds:
+        above = above.parent
+    return above
