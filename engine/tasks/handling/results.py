@@ -127,10 +127,8 @@ def _gives_result(syntax: Syntax, call: Node) -> bool:
         return _all_give_results(own) if own else not known and name in _STD_METHODS
     path, _, name = said.rpartition("::")
     owner = path.rpartition("::")[2]
-    owner = _type_around(call) if owner == "Self" else owner
-    known = [
-        one for one in _functions(syntax, name) if _type_around(one) == (owner if owner[:1].isupper() else "")
-    ]
+    owner = _type_around(call) if owner == "Self" else owner if path != "self" else ""
+    known = [one for one in _functions(syntax, name) if _type_around(one) == owner]
     return _all_give_results(known) if known else _STD.fullmatch(said) is not None
 
 
