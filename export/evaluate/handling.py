@@ -152,13 +152,13 @@ def _without_check(syntax: Syntax, text: str, run: tuple[Node, ...]) -> Asked | 
 
 def _made_fallible(syntax: Syntax, text: str, run: tuple[Node, ...]) -> Asked | None:
     """A statement of Rust that calls a function of the file, which is declared to give a ``Result``."""
-    name = re.search(r"(\w+)\((?!.*\w+\()", text_of(run[0]), re.DOTALL)
+    called = re.search(r"(\w+)\((?!.*\w+\()", text_of(run[0]), re.DOTALL)
+    if called is None or len(re.findall(rf"\bfn\s+{called[1]}\b", text)) != 1:
+        return None
     functions = [
         node
         for node in walk(syntax.root)
-        if node.type == "function_item"
-        and name is not None
-        and text_of(node.child_by_field_name("name")) == name[1]
+        if node.type == "function_item" and text_of(node.child_by_field_name("name")) == called[1]
     ]
     if len(functions) != 1 or functions[0].start_byte <= run[0].start_byte < functions[0].end_byte:
         return None

@@ -1,7 +1,7 @@
 """The type of the exception that a handler of Python takes: chosen by the model, if the file knows it.
 
 A type that does not come with the language and is neither imported nor defined in the file gives way to
-``Exception``.
+``Exception``. What the handler raises instead says what it comes from.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 import builtins
 import re
 
-from engine.code.syntax import Syntax, text_of, walk
+from engine.code.languages import Language
+from engine.code.syntax import Syntax, parse, text_of, walk
+from engine.tasks.handling.handler import Handler
 from engine.tasks.handling.wrapping import ANY_ERROR
+from engine.types import Span
 from engine.workbench import Workbench
 
 MAX_TOKENS = 24
@@ -44,6 +47,30 @@ def with_type(bench: Workbench, syntax: Syntax, head: str, tail: str) -> str:
     names = re.findall(r"[\w.]+", said)
     known = bool(names) and all(_is_known(syntax, name) for name in names)
     return head[: header.start()] + (said if known else ANY_ERROR) + head[header.end() :]
+
+
+def with_cause(head: str, handler: str, tail: str, error: str, language: Language) -> str:
+    """A handler whose last statement, where it raises a new exception, says what it comes from.
+
+    Args:
+        head, tail: the text in front of the handler, and behind it.
+        handler: what was written.
+        error: what the exception that is handled is called.
+        language: of the text; the handlers of others than Python are as they were.
+    """
+    syntax = parse(head + handler + tail, language) if language.id == "python" else None
+    if syntax is None or syntax.root.has_error:
+        return handler
+    statements = Handler(syntax, head, Span(len(head), len(head) + len(handler))).statements
+    while statements and statements[-1].type == "block":
+        statements = tuple(statements[-1].named_children)
+    last = statements[-1] if statements else None
+    if last is None or last.type != "raise_statement" or last.named_child_count != 1:
+        return handler
+    if last.named_children[0].type != "call":
+        return handler
+    at_char = syntax.utf8.byte_to_char(last.end_byte) - len(head)
+    return f"{handler[:at_char]} from {error}{handler[at_char:]}"
 
 
 def _end(text: str) -> int | None:

@@ -25,6 +25,7 @@ class Frame:
         values: what the code behind needs and has no value of where the statements fail: the handler gives
             it one, or leaves.
         leaves: whether the handler has to leave, since the statements give back a value.
+        is_foreign: whether the error is not of the type that the function around gives.
     """
 
     edits: tuple[TextEdit, ...]
@@ -34,6 +35,7 @@ class Frame:
     error: str
     values: tuple[str, ...] = ()
     leaves: bool = False
+    is_foreign: bool = False
 
     @property
     def changed(self) -> tuple[Span, ...]:

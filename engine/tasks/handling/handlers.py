@@ -67,20 +67,18 @@ def _handled(bench: Workbench, syntax: Syntax, text: str, frame: Frame, max_toke
     if language.id == "python":
         head = exceptions.with_type(bench, syntax, head, tail)
     tried: list[_Handled] = []
-    for opening in openings(syntax, text, frame):
+    for opening in openings(syntax, frame):
         result = bench.fill(
             (head + opening, None, tail), language.id, max_tokens=max_tokens, within_block=True
         )
         fill = result.fills[0] if result.fills else ""
         if language.block is BlockStyle.COLON:
             fill = end_of_statement(head + opening, fill, language)
-        handler = (opening + fill).rstrip()
+        handler = exceptions.with_cause(head, (opening + fill).rstrip(), tail, frame.error, language)
         new, span = head + handler + tail, Span(len(head), len(head) + len(handler))
-        flaw = (
-            flaw_of(text, new, span, language, frame)
-            if fill.strip()
-            else Flaw(result.reason or "it is empty")
-        )
+        flaw = flaw_of(text, new, span, language, frame)
+        if not fill.strip():
+            flaw = Flaw(result.reason or "it is empty")
         tried.append(_Handled(new, result.confidence[0] if result.confidence else 0.0, flaw))
         if flaw is None or bench.deadline.passed:
             break

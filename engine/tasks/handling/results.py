@@ -88,7 +88,33 @@ def frame(syntax: Syntax, statements: Statements, call: Call, error: str) -> Fra
     else:
         before, span = f"if let Err({error}) = ", Span(value_end, statement_end)
         opening = f" {{{below}{step}"
-    return Frame((TextEdit(Span(start, start), before),), span, opening, f"{below}}}", error)
+    is_foreign = _is_foreign(syntax, call)
+    first = TextEdit(Span(start, start), before)
+    return Frame((first,), span, opening, f"{below}}}", error, is_foreign=is_foreign)
+
+
+def _is_foreign(syntax: Syntax, call: Call) -> bool:
+    """Whether a call's errors are, by what is declared, of another type than those of the function around."""
+    above = call.statement.parent
+    while above is not None and above.type != "function_item":
+        above = above.parent
+    declared = _error_type(above) if above is not None else None
+    kinds = {_error_type(function) for function in _called(syntax, call.value)} - {None}
+    return declared is not None and bool(kinds) and kinds != {declared}
+
+
+def _error_type(function: Node) -> str | None:
+    """The type of the errors that a function declares to give; None where it does not say."""
+    kind = function.child_by_field_name("return_type")
+    arguments = kind.child_by_field_name("type_arguments") if kind is not None else None
+    if (
+        kind is None
+        or arguments is None
+        or not _RESULT.match(text_of(kind))
+        or arguments.named_child_count < 2
+    ):
+        return None
+    return text_of(arguments.named_children[1])
 
 
 def _call_of(syntax: Syntax, statement: Node) -> Call | None:
@@ -114,22 +140,40 @@ def _call_of(syntax: Syntax, statement: Node) -> Call | None:
 
 
 def _gives_result(syntax: Syntax, call: Node) -> bool:
-    function = call.child_by_field_name("function")
-    if function is not None and function.type == "generic_function":
-        function = function.child_by_field_name("function")
+    """Whether a call is known to give a ``Result``."""
+    known = _called(syntax, call)
+    if known:
+        return all(_RESULT.match(text_of(one.child_by_field_name("return_type"))) for one in known)
+    function = _function_of(call)
+    if function is None or function.type != "field_expression":
+        return _STD.fullmatch(text_of(function)) is not None
+    name = text_of(function.child_by_field_name("field"))
+    return name in _STD_METHODS and not any(map(_type_around, _functions(syntax, name)))
+
+
+def _called(syntax: Syntax, call: Node) -> list[Node]:
+    """The functions of the file that a call may call, as far as its receiver or its path tells."""
+    if call.type == "await_expression":
+        call = call.named_children[0]
+    function = _function_of(call)
     if function is None:
-        return False
-    said = text_of(function)
+        return []
     if function.type == "field_expression":
         name, receiver = (text_of(function.child_by_field_name(field)) for field in ("field", "value"))
-        known = [one for one in _functions(syntax, name) if _type_around(one)]
-        own = [one for one in known if receiver == "self" and _type_around(one) == _type_around(call)]
-        return _all_give_results(own) if own else not known and name in _STD_METHODS
-    path, _, name = said.rpartition("::")
+        owner = _type_around(call) if receiver == "self" else ""
+        return [one for one in _functions(syntax, name) if owner and _type_around(one) == owner]
+    path, _, name = text_of(function).rpartition("::")
     owner = path.rpartition("::")[2]
     owner = _type_around(call) if owner == "Self" else owner if path != "self" else ""
-    known = [one for one in _functions(syntax, name) if _type_around(one) == owner]
-    return _all_give_results(known) if known else _STD.fullmatch(said) is not None
+    return [one for one in _functions(syntax, name) if _type_around(one) == owner]
+
+
+def _function_of(call: Node) -> Node | None:
+    """What is called, without what a generic function is given."""
+    function = call.child_by_field_name("function")
+    if function is not None and function.type == "generic_function":
+        return function.child_by_field_name("function")
+    return function
 
 
 def _functions(syntax: Syntax, name: str) -> list[Node]:
@@ -140,12 +184,6 @@ def _functions(syntax: Syntax, name: str) -> list[Node]:
         if node.type in ("function_item", "function_signature_item")
         and text_of(node.child_by_field_name("name")) == name
     ]
-
-
-def _all_give_results(functions: list[Node]) -> bool:
-    return bool(functions) and all(
-        _RESULT.match(text_of(function.child_by_field_name("return_type"))) for function in functions
-    )
 
 
 def _type_around(node: Node) -> str:

@@ -1,4 +1,4 @@
-"""What a handler gives back to what the function around it declares: Go and Rust, as far as syntax tells."""
+"""What a handler gives back or throws to whether that fits the function around it, as far as syntax tells."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from engine.code.syntax import text_of
+from engine.tasks.handling.frame import Frame
 from engine.tasks.handling.handler import Handler
 
 if TYPE_CHECKING:
@@ -14,17 +15,44 @@ if TYPE_CHECKING:
 
 _GO_FUNCTIONS = frozenset({"function_declaration", "method_declaration", "func_literal"})
 _RUST_FUNCTIONS = frozenset({"function_item", "closure_expression", "async_block"})
+_JAVA_FUNCTIONS = frozenset({"method_declaration", "constructor_declaration", "lambda_expression"})
+_CHECKED = frozenset(
+    [
+        "Exception",
+        "IOException",
+        "FileNotFoundException",
+        "InterruptedException",
+        "SQLException",
+        "ParseException",
+        "ClassNotFoundException",
+        "NoSuchMethodException",
+        "TimeoutException",
+        "ExecutionException",
+        "URISyntaxException",
+        "CloneNotSupportedException",
+        "GeneralSecurityException",
+    ]
+)
+"""Exceptions of Java that a method has to declare."""
+_SUM = re.compile(r"(?<!string\()\"[^\"\n]*\"\s*\+\s*\w+\.what\(\)")
+"""Two C strings with a plus between them, which C++ cannot add."""
 _SAYS = re.compile(r"(?:e?print(?:ln)?|dbg|log::\w+|tracing::\w+|error|warn|info|debug)!")
 """Macros of Rust that give nothing."""
 _LEAVES = re.compile(r"return|continue|break|panic!|unreachable!|todo!|(?:std::)?process::")
 
 
-def misfit(handler: Handler) -> str | None:
-    """Why what a handler returns does not fit its function; None where it does, and where nobody knows."""
-    if handler.syntax.language.id == "go":
-        return _of_go(handler.tokens)
-    if handler.syntax.language.id == "rust":
-        return _of_rust(handler)
+def misfit(handler: Handler, frame: Frame) -> str | None:
+    """Why what a handler gives back does not fit; None where it does, and where nobody knows."""
+    match handler.syntax.language.id:
+        case "go":
+            return _of_go(handler.tokens)
+        case "rust":
+            return _of_rust(handler, frame)
+        case "java":
+            return _of_java(handler)
+        case "cpp":
+            is_sum = _SUM.search(handler.text, handler.span.start_char, handler.span.end_char)
+            return "it adds two C strings" if is_sum is not None else None
     return None
 
 
@@ -58,7 +86,7 @@ def _results(function: Node) -> tuple[int, bool]:
     return sum(max(len(one), 1) for one in names), any(names)
 
 
-def _of_rust(handler: Handler) -> str | None:
+def _of_rust(handler: Handler, frame: Frame) -> str | None:
     """Whether a returned ``Err`` stands in a function that gives a ``Result``, and an arm gives a value."""
     for token in handler.tokens:
         statement = token.parent
@@ -69,12 +97,32 @@ def _of_rust(handler: Handler) -> str | None:
             continue
         declared = text_of(function.child_by_field_name("return_type"))
         given = text_of(statement)[len("return") :].strip()
+        if frame.is_foreign and given == f"Err({frame.error})":
+            return "the error is of another type than the function gives"
         for start, kind in (("Err(", "Result"), ("None", "Option")):
             if given.startswith(start) and kind not in declared and declared.isidentifier() | (not declared):
                 return f"it returns `{start.rstrip('(')}` where {declared or 'nothing'} is to be given"
         if not given and declared:
             return f"it returns nothing where {declared} is to be given"
     return _of_arm(handler)
+
+
+def _of_java(handler: Handler) -> str | None:
+    """Whether a thrown exception that has to be declared is declared."""
+    for token in handler.tokens:
+        kind = text_of(token)
+        made = token.parent
+        if kind not in _CHECKED or made is None or made.type != "object_creation_expression":
+            continue
+        method = _around(made, _JAVA_FUNCTIONS)
+        declared = [text_of(child) for child in method.children if child.type == "throws"] if method else []
+        if (
+            made.parent is not None
+            and made.parent.type == "throw_statement"
+            and not any(re.search(rf"\b(?:{kind}|Exception|Throwable)\b", said) for said in declared)
+        ):
+            return f"it throws {kind}, which is not declared"
+    return None
 
 
 def _of_arm(handler: Handler) -> str | None:

@@ -15,6 +15,7 @@ from engine.code.names import introduced
 from engine.code.syntax import parse, parses_worse, text_of
 from engine.scopes.symbols import bindings_in, words_of
 from engine.tasks.handling import returns
+from engine.tasks.handling.endings import leaves
 from engine.tasks.handling.frame import Frame
 from engine.tasks.handling.handler import Handler
 from engine.tasks.handling.names import is_member
@@ -22,13 +23,6 @@ from engine.types import Span
 
 _NOTHING = frozenset({"pass", ";", "...", "{", "}", "(", ")", ","})
 _THROWS = frozenset({"raise", "throw"})
-_LEAVING = re.compile(
-    r"(?:return|raise|throw|continue|break|panic!?|unreachable!|(?:std::)?(?:exit|abort|terminate|quit)"
-    r"|(?:sys|process|System|os|std::process|process)(?:\.|::)(?:exit|Exit|abort)|log\.(?:Fatal|Panic)\w*"
-    r"|\w+\.(?:Fatal|Fatalf|FailNow|fail))\b"
-)
-"""How a statement begins behind which nothing of its block is run."""
-
 _STREAMS = frozenset({"cerr", "cout", "clog", "endl"})
 _INCLUDES_STREAMS = re.compile(r"#\s*include\s*<(?:io|o|f|s)?stream>|\bc(?:err|out)\b")
 _OWN = {
@@ -71,7 +65,7 @@ def flaw_of(old: str, new: str, span: Span, language: Language, frame: Frame) ->
     if syntax is None or parses_worse(new, old, language):
         return Flaw("what was written would not parse")
     handler = Handler(syntax, new, span)
-    reason = _idle(handler, frame) or _goes_on(handler, frame) or returns.misfit(handler)
+    reason = _idle(handler, frame) or _goes_on(handler, frame) or returns.misfit(handler, frame)
     if reason is not None:
         return Flaw(reason)
     unknown = introduced(old, new, language) or _unknown(handler, old, frame)
@@ -90,7 +84,7 @@ def _idle(handler: Handler, frame: Frame) -> str | None:
 
 def _goes_on(handler: Handler, frame: Frame) -> str | None:
     """Whether a handler goes on where something has no value then."""
-    if handler.statements and _LEAVING.match(text_of(handler.statements[-1])):
+    if handler.statements and leaves(handler.statements[-1]):
         return None
     if frame.leaves:
         return "it goes on where a value has to be given back"

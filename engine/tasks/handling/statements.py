@@ -62,13 +62,16 @@ class Statements:
 
 
 def selected(syntax: Syntax, text: str, selection: Span) -> Statements:
-    """The statements that a selection covers.
+    """The statements that a selection covers; a docstring or a directive in front of them is left out.
 
     Raises:
         UnfitError: it covers none, or not the whole of one, or one shares its line with other code.
     """
     part = _without_comments(syntax, text, _trimmed(text, selection))
     block = _block_around(syntax, part)
+    if block is not None and (text_at_top := _text_at_top(syntax, block, part)) is not None:
+        selection = Span(min(text_at_top.end_char, part.end_char), selection.end_char)
+        part = _without_comments(syntax, text, _trimmed(text, selection))
     nodes = [] if block is None else [child for child in _statements(block) if _touches(syntax, child, part)]
     if block is None or not nodes:
         raise UnfitError("no whole statements are selected whose errors could be handled")
@@ -151,6 +154,16 @@ def _block_around(syntax: Syntax, span: Span) -> Node | None:
     block = next((node for node in reversed(holding) if node.type in kinds), None)
     is_members = block is not None and block.parent is not None and block.parent.type == "class_definition"
     return None if is_members else block
+
+
+def _text_at_top(syntax: Syntax, block: Node, span: Span) -> Span | None:
+    """The docstring, or a directive such as ``"use strict"``, that a span in a block begins with."""
+    first = next(iter(_statements(block)), None)
+    is_text = first is not None and first.type == "expression_statement" and first.named_child_count == 1
+    if first is None or not is_text or first.named_children[0].type != "string":
+        return None
+    found = _span(syntax, first)
+    return found if found.start_char == span.start_char else None
 
 
 def _statements(block: Node) -> list[Node]:

@@ -16,6 +16,7 @@ from engine.code.syntax import Syntax, text_of
 from engine.code.text import newline_of, split_lines
 from engine.scopes.extent import left_open, used_behind
 from engine.scopes.symbols import words_of
+from engine.tasks.handling.endings import gives_value
 from engine.tasks.handling.frame import Frame, UnfitError
 from engine.tasks.handling.statements import Statements, calls_in, in_string
 from engine.types import Span
@@ -32,9 +33,6 @@ _CATCHES = {
     "java": "catch (Exception {error})",
     "cpp": "catch (const std::exception& {error})",
 }
-_STRICT = frozenset({"java", "cpp", "typescript", "typescriptreact"})
-"""Languages in which a function that gives a value has to do so at each of its ends."""
-
 WRAPPED = frozenset({"python", *_CATCHES})
 """The languages that have ``try``."""
 
@@ -102,15 +100,7 @@ def frame(syntax: Syntax, text: str, statements: Statements, error: str) -> Fram
     values = left_open(syntax, text, nodes)
     if syntax.language.id == "python":
         values = used_behind(syntax, text, nodes)
-    leaves = syntax.language.id in _STRICT and _gives_back(nodes[-1], statements.block)
-    return Frame((first, *rest), Span(end, end), opening, closes, error, values, leaves)
-
-
-def _gives_back(last: Node, block: Node) -> bool:
-    """Whether a function ends in a statement that gives its value."""
-    above = block.parent
-    is_body = above is not None and _NAMED.search(above.type) is not None
-    return is_body and last.type == "return_statement" and last.named_child_count > 0
+    return Frame((first, *rest), Span(end, end), opening, closes, error, values, gives_value(nodes[-1]))
 
 
 def _moved_in(syntax: Syntax, text: str, statements: Statements) -> Iterator[TextEdit]:
