@@ -54,10 +54,10 @@ def write(bench: Workbench, request: EditRequest, language: Language, targets: S
             text = handled.text
             changed = [*frame.changed, *changed]
             confidences.append(handled.confidence)
-    reasons = list(dict.fromkeys(flaw.reason for flaw in flaws))
+    reasons = "; ".join(dict.fromkeys(flaw.reason for flaw in flaws if not changed or not flaw.is_told))
     if not changed:
-        return refused(f"no handler is good enough: {'; '.join(reasons)}")
-    return Edited(text, tuple(changed), "; ".join(reasons) or None, mean_confidence(confidences))
+        return refused(f"no handler is good enough: {reasons}")
+    return Edited(text, tuple(changed), reasons or None, mean_confidence(confidences))
 
 
 def _handled(bench: Workbench, syntax: Syntax, text: str, frame: Frame, max_tokens: int) -> _Handled:

@@ -25,6 +25,8 @@ _STD = re.compile(
     r"|(?:std::)?env::(?:current_dir|current_exe|set_current_dir)|(?:\w+::)*Tcp(?:Stream::connect|Listener::bind)"
 )
 """Functions of the standard library that give a ``Result``, by their paths."""
+_STD_ERROR = "io::Error"
+"""What most of them give where they fail."""
 _STD_METHODS = frozenset(
     {"parse", "read_to_string", "read_to_end", "read_line", "write_all", "flush", "sync_all"}
 )
@@ -99,8 +101,9 @@ def _is_foreign(syntax: Syntax, call: Call) -> bool:
     while above is not None and above.type != "function_item":
         above = above.parent
     declared = _error_type(above) if above is not None else None
-    kinds = {_error_type(function) for function in _called(syntax, call.value)} - {None}
-    return declared is not None and bool(kinds) and kinds != {declared}
+    called = _called(syntax, call.value)
+    kinds = {_error_type(function) for function in called} - {None} if called else {_STD_ERROR}
+    return declared is not None and bool(kinds) and kinds != {declared.removeprefix("std::")}
 
 
 def _error_type(function: Node) -> str | None:

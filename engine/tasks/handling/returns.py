@@ -128,12 +128,17 @@ def _of_java(handler: Handler) -> str | None:
 def _of_arm(handler: Handler) -> str | None:
     """Whether a handler that is the value of an arm gives one, or leaves."""
     value = handler.statements[0] if handler.statements else None
-    if value is None or value.parent is None or value.parent.type != "match_arm":
+    if value is None or not is_arm(value):
         return None
     last = value.named_children[-1] if value.type == "block" and value.named_children else value
     said = text_of(last)
     ends_empty = last is not value and said.endswith(";") and not _LEAVES.match(said)
     return "it gives no value where one is needed" if ends_empty or _SAYS.match(said) else None
+
+
+def is_arm(value: Node) -> bool:
+    """Whether a handler is the value of an arm of a match."""
+    return value.parent is not None and value.parent.type == "match_arm"
 
 
 def _around(node: Node, kinds: frozenset[str]) -> Node | None:

@@ -21,7 +21,7 @@ from engine.tasks.handling.handler import Handler
 from engine.tasks.handling.names import is_member
 from engine.types import Span
 
-_NOTHING = frozenset({"pass", ";", "...", "{", "}", "(", ")", ","})
+_NOTHING = frozenset({"pass", ";", "...", "{", "}", ","})
 _THROWS = frozenset({"raise", "throw"})
 _STREAMS = frozenset({"cerr", "cout", "clog", "endl"})
 _INCLUDES_STREAMS = re.compile(r"#\s*include\s*<(?:io|o|f|s)?stream>|\bc(?:err|out)\b")
@@ -45,10 +45,12 @@ class Flaw:
     Attributes:
         reason: for people.
         is_fatal: nobody would want the handler; else it may be right all the same.
+        is_told: the accept gate tells of it where the handler is taken nevertheless.
     """
 
     reason: str
     is_fatal: bool = True
+    is_told: bool = False
 
 
 def flaw_of(old: str, new: str, span: Span, language: Language, frame: Frame) -> Flaw | None:
@@ -68,16 +70,22 @@ def flaw_of(old: str, new: str, span: Span, language: Language, frame: Frame) ->
     reason = _idle(handler, frame) or _goes_on(handler, frame) or returns.misfit(handler, frame)
     if reason is not None:
         return Flaw(reason)
-    unknown = introduced(old, new, language) or _unknown(handler, old, frame)
-    return Flaw(f"nothing in the file defines {', '.join(unknown)}", is_fatal=False) if unknown else None
+    told = introduced(old, new, language)
+    unknown = told or _unknown(handler, old, frame)
+    if not unknown:
+        return None
+    return Flaw(f"nothing in the file defines {', '.join(unknown)}", is_fatal=False, is_told=bool(told))
 
 
 def _idle(handler: Handler, frame: Frame) -> str | None:
     """Whether a handler does nothing that would not be done without it."""
-    done = [said for said in map(text_of, handler.tokens) if said not in _NOTHING]
-    if not done:
+    done = [token for token in handler.tokens if text_of(token) not in _NOTHING]
+    said = [text_of(token) for token in done]
+    gives = bool(handler.statements) and returns.is_arm(handler.statements[0]) and frame.error not in said[:1]
+    is_bare = len(done) == 1 and done[0].is_named
+    if not done or said == ["(", ")"] or (is_bare and not gives):
         return "it does nothing"
-    if done[0] in _THROWS and set(done[1:]) <= {frame.error}:
+    if said[0] in _THROWS and set(said[1:]) <= {frame.error}:
         return "it only throws the error again"
     return None
 

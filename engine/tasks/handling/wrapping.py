@@ -18,7 +18,7 @@ from engine.scopes.extent import left_open, used_behind
 from engine.scopes.symbols import words_of
 from engine.tasks.handling.endings import gives_value
 from engine.tasks.handling.frame import Frame, UnfitError
-from engine.tasks.handling.statements import Statements, calls_in, in_string
+from engine.tasks.handling.statements import BLOCKS, Statements, calls_in, in_string
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -115,8 +115,11 @@ def _moved_in(syntax: Syntax, text: str, statements: Statements) -> Iterator[Tex
 
 
 def _is_brace_below(text: str, syntax: Syntax, block: Node) -> bool:
-    """Whether the brace that opens a block stands on a line of its own."""
-    at_char = syntax.utf8.byte_to_char(block.start_byte)
+    """Whether the brace that opens a block stands on a line of its own, below what it belongs to."""
+    owner, at_char = block.parent, syntax.utf8.byte_to_char(block.start_byte)
+    has_header = owner is not None and owner.start_point.row < block.start_point.row
+    if owner is None or not has_header or owner.type in BLOCKS[syntax.language.id]:
+        return False
     return text.startswith("{", at_char) and not text[line_start(text, at_char) : at_char].strip()
 
 
