@@ -39,7 +39,7 @@ def run(bench: Workbench, request: EditRequest) -> Edited:
     if gap is not None and gap.missing == "body":
         return _filled(bench, request, language, gap)
     try:
-        targets = targets_in(syntax, text, request.span)
+        targets = targets_in(syntax, text, request.selection or Span(0, 0))
     except UnfitError as error:
         if gap is None:
             return refused(f"no body, branch or arm is missing here, and {error}")

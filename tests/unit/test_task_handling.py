@@ -174,6 +174,7 @@ def test_what_the_statements_say_stays(language: str, marked: str, expected: str
         ("cpp", "void f() {\n§std::lock_guard<M> l(m);\ng();§\nh();\n}\n", "`l` would end with the `try`"),
         ("go", "package m\nfunc f() {\n§\tg()§\n}\n", "nothing is assigned to an error"),
         ("go", "package m\nfunc f() {\n§\terr := g()§\n\tif err != nil {\n\t}\n}\n", "looked at already"),
+        ("go", "package m\nfunc f() {\n§\terr := g(); h()§\n}\n", "share a line"),
         ("rust", "fn f() {\n§    let a = g();§\n}\n", "known to give a `Result`"),
         (
             "rust",
@@ -321,6 +322,11 @@ def test_names_that_nothing_defines_are_told() -> None:
 def test_a_selection_of_a_body_that_is_missing_is_completed() -> None:
     result = edit("complete", "§def f():\n    raise NotImplementedError()§\n", "python", "h()")
     assert result.text == "def f():\n    h()\n"
+
+
+@pytest.mark.parametrize("text", ["g()\n", "§g()\n"])
+def test_nothing_is_wrapped_that_is_not_selected(text: str) -> None:
+    assert edit("complete", text, "python", "log(error)").status == "refused"
 
 
 @settings(max_examples=150)

@@ -18,6 +18,8 @@ __all__ = ["UnfitError", "frame_of", "targets_in"]
 def targets_in(syntax: Syntax, text: str, selection: Span) -> tuple[Span, ...]:
     """What of a selection needs a handler, each the selection of one alone; in order, at least one.
 
+    Asks no model, and is cheap enough for every list of what is offered.
+
     Raises:
         UnfitError: there is none.
     """
@@ -30,15 +32,14 @@ def targets_in(syntax: Syntax, text: str, selection: Span) -> tuple[Span, ...]:
     else:
         nodes = tuple(call.statement for call in results.unmatched_results(syntax, text, statements))
     to_char = syntax.utf8.byte_to_char
-    return tuple(Span(to_char(node.start_byte), to_char(node.end_byte)) for node in nodes)
+    targets = tuple(Span(to_char(node.start_byte), to_char(node.end_byte)) for node in nodes)
+    for target in targets:
+        selected(syntax, text, target)  # alone on its lines
+    return targets
 
 
 def frame_of(syntax: Syntax, text: str, target: Span) -> Frame:
-    """The frame of the handler of one target of ``targets_in``.
-
-    Raises:
-        UnfitError: it shares its lines with other code.
-    """
+    """The frame of the handler of one target of ``targets_in``, behind which handlers may stand by now."""
     statements = selected(syntax, text, target)
     if syntax.language.id == "go":
         return checks.frame(statements)
