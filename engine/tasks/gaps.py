@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 Missing = Literal["body", "branch", "cases"]
 
 _FUNCTIONS = re.compile(r"function|method|constructor|closure|func_literal|arrow")
+_CONDITIONS = frozenset({"if_statement", "if_expression"})
 _CHOICES = {"match_statement": "case", "match_expression": "", "switch_statement": "case"}
 _TAKES_ALL = {
     "case_clause": re.compile(r"case\s+[^\W\d]\w*\s*:"),
@@ -58,7 +59,7 @@ class Gap:
 def gap_at(syntax: Syntax, text: str, language: Language, selection: Span) -> Gap | None:
     """The place that a selection means."""
     at = _behind_indent(text, selection.start_char)
-    for span in placeholder_spans(text, language):
+    for span in placeholder_spans(text, language, Span(min(at, selection.end_char), selection.end_char)):
         if span.start_char <= selection.end_char and at <= span.end_char:
             return Gap(span)
     path = syntax.path(at) or syntax.path(max(at - 1, 0))
@@ -92,7 +93,7 @@ def _of_function(syntax: Syntax, text: str, language: Language, node: Node) -> G
     span = _span(syntax, body)
     inside = [
         one
-        for one in placeholder_spans(text, language)
+        for one in placeholder_spans(text, language, span)
         if span.start_char <= one.start_char and one.end_char <= span.end_char
     ]
     statements = [child for child in body.named_children if "comment" not in child.type]
@@ -121,10 +122,12 @@ def _behind_opener(text: str, at: int) -> Gap | None:
 
 def _branch(syntax: Syntax, text: str, language: Language, node: Node) -> Gap | None:
     """The branch or the arm that a statement lacks."""
+    if node.type not in _CONDITIONS and node.type not in _CHOICES:
+        return None
     span = _span(syntax, node)
     indent, step = indent_at(text, span.start_char), step_of(text)
     lacks_branch = partial(Gap, missing="branch", statement=span)
-    if node.type in ("if_statement", "if_expression") and node.child_by_field_name("alternative") is None:
+    if node.type in _CONDITIONS and node.child_by_field_name("alternative") is None:
         if any("else" in child.type or "elif" in child.type for child in node.children) or node.has_error:
             return None
         end = len(text[: span.end_char].rstrip())

@@ -67,11 +67,9 @@ def selected(syntax: Syntax, text: str, selection: Span) -> Statements:
     Raises:
         UnfitError: it covers none, or not the whole of one, or one shares its line with other code.
     """
+    selection = _behind_text_at_top(syntax, text, selection)
     part = _without_comments(syntax, text, _trimmed(text, selection))
     block = _block_around(syntax, part)
-    if block is not None and (text_at_top := _text_at_top(syntax, block, part)) is not None:
-        selection = Span(min(text_at_top.end_char, part.end_char), selection.end_char)
-        part = _without_comments(syntax, text, _trimmed(text, selection))
     nodes = [] if block is None else [child for child in _statements(block) if _touches(syntax, child, part)]
     if block is None or not nodes:
         raise UnfitError("no whole statements are selected whose errors could be handled")
@@ -156,14 +154,17 @@ def _block_around(syntax: Syntax, span: Span) -> Node | None:
     return None if is_members else block
 
 
-def _text_at_top(syntax: Syntax, block: Node, span: Span) -> Span | None:
-    """The docstring, or a directive such as ``"use strict"``, that a span in a block begins with."""
-    first = next(iter(_statements(block)), None)
-    is_text = first is not None and first.type == "expression_statement" and first.named_child_count == 1
-    if first is None or not is_text or first.named_children[0].type != "string":
-        return None
+def _behind_text_at_top(syntax: Syntax, text: str, selection: Span) -> Span:
+    """A selection without the docstring, or a directive such as ``"use strict"``, that it begins with."""
+    part = _without_comments(syntax, text, _trimmed(text, selection))
+    block = _block_around(syntax, part)
+    first = next(iter(_statements(block)), None) if block is not None else None
+    if first is None or first.type != "expression_statement" or first.named_child_count != 1:
+        return selection
     found = _span(syntax, first)
-    return found if found.start_char == span.start_char else None
+    if first.named_children[0].type != "string" or found.start_char != part.start_char:
+        return selection
+    return Span(min(found.end_char, part.end_char), selection.end_char)
 
 
 def _statements(block: Node) -> list[Node]:
