@@ -21,13 +21,16 @@ _DECLARING = frozenset({"variable_declaration", "for_in_statement", "lexical_dec
 """What says of a variable of JavaScript whether it is known in the whole function, and where that ends."""
 
 
-def used_behind(syntax: Syntax, text: str, statements: Sequence[Node]) -> tuple[str, ...]:
+def used_behind(
+    syntax: Syntax, text: str, statements: Sequence[Node], *, hoisted: bool = False
+) -> tuple[str, ...]:
     """The names that statements declare in their block, or further out, and that are used behind them.
 
     Args:
         syntax: of the text.
         text: the whole file.
         statements: next to each other in one block.
+        hoisted: those that JavaScript's ``var`` declares, and no others; else all but those.
 
     Returns:
         in order; a variable of Python that was bound above, too, is not among them.
@@ -35,7 +38,8 @@ def used_behind(syntax: Syntax, text: str, statements: Sequence[Node]) -> tuple[
     found = [
         text_of(leaf)
         for leaf, scope in _declared(syntax, text, statements)
-        if _is_used_behind(syntax, text, leaf, scope, statements[-1].end_byte)
+        if _is_hoisted(leaf) == hoisted
+        and _is_used_behind(syntax, text, leaf, scope, statements[-1].end_byte)
     ]
     return tuple(dict.fromkeys(found))
 
@@ -84,11 +88,7 @@ def _declared(syntax: Syntax, text: str, statements: Sequence[Node]) -> Iterator
     for statement in statements:
         for leaf, scope in bindings_in(syntax, text, statement):
             is_outer = scope.start_byte < start_byte or scope.parent is None
-            if (
-                is_outer
-                and not _is_hoisted(leaf)
-                and not _is_bound_above(syntax, text, leaf, scope, start_byte)
-            ):
+            if is_outer and not _is_bound_above(syntax, text, leaf, scope, start_byte):
                 yield leaf, scope
 
 

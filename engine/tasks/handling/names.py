@@ -22,7 +22,7 @@ _BOUND = re.compile(
 )
 """A handler's header, and what it calls the error."""
 _NEAR = 80
-_MEMBER = re.compile(rb"(?:\.|->|::)\s*$")
+_MEMBER = re.compile(rb"(?:(?<!\.)\.|->|::)\s*$")
 
 
 def error_name(syntax: Syntax, text: str, start_byte: int, end_byte: int) -> str:

@@ -42,7 +42,7 @@ _IMPORTS = frozenset({"import_statement", "import_from_statement"})
 """Those that may stand anywhere in Python."""
 _NAMED = re.compile(r"class|function|method|interface|enum|struct|record")
 _TRIES = frozenset({"try_statement", "try_with_resources_statement"})
-_GUARDS = re.compile(r"(?:lock|guard|scope|defer|finally)", re.IGNORECASE)
+_GUARDS = re.compile(r"lock|guard|scope|defer|finally", re.IGNORECASE)
 """Types of C++ whose objects do something when their block ends."""
 
 
@@ -86,20 +86,19 @@ def frame(syntax: Syntax, text: str, statements: Statements, error: str) -> Fram
     """
     indent, step = statements.indent, statements.step
     below = f"\n{indent}"
-    if syntax.language.id == "python":
+    is_python = syntax.language.id == "python"
+    if is_python:
         opens, between, closes = "try:", f"except {ANY_ERROR} as {error}:", ""
     else:
         gap = below if _is_brace_below(text, syntax, statements.block) else " "
         catches = _CATCHES[syntax.language.id].format(error=error)
         opens, between, closes = f"try{gap}{{", f"}}{gap}{catches}{gap}{{", f"{below}}}"
     newline, end = newline_of(text), statements.lines.end_char
-    start, *rest = list(_moved_in(syntax, text, statements))
+    start, *rest = _moved_in(syntax, text, statements)
     first = TextEdit(start.span, (opens + below).replace("\n", newline) + start.new_text)
     opening = f"{below}{between}{below}{step}"
     nodes = statements.nodes
-    values = left_open(syntax, text, nodes)
-    if syntax.language.id == "python":
-        values = used_behind(syntax, text, nodes)
+    values = (*left_open(syntax, text, nodes), *used_behind(syntax, text, nodes, hoisted=not is_python))
     return Frame((first, *rest), Span(end, end), opening, closes, error, values, gives_value(nodes[-1]))
 
 
