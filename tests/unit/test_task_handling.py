@@ -246,6 +246,8 @@ def test_an_exception_is_one_that_the_file_knows(imports: str, said: str, kind: 
         ("javascript", "{\n  §g();§\n}\n", "// nothing", "does nothing"),
         ("javascript", "{\n  §g();§\n}\n", "error;", "does nothing"),
         ("javascript", "{\n  §g();§\n}\n", "throw error;", "only throws"),
+        ("javascript", "{\n  §g();§\n}\n", "return 1;", "nothing around it that `return`"),
+        ("java", "class A { void f() {\n  §g();§\n} }\n", "continue;", "nothing around it that `continue`"),
         ("javascript", "{\n  §var a = g();§\n  h(a);\n}\n", "log(error);", "`a` has no value"),
         ("javascript", "let a;\n§a = g();§\nh(a);\n", "log(error);", "`a` has no value"),
         ("typescript", "function f() {\n  §return g();§\n}\n", "log(error);", "given back"),
@@ -303,6 +305,27 @@ def test_a_poor_handler_is_asked_for_anew_and_refused(
 def test_the_next_beginning_leads_elsewhere(marked: str, answers: tuple[str, ...], expected: str) -> None:
     result = handled(f"A = Exception\n{marked}", "python", *answers)
     assert expected in result.text, result.reason
+
+
+@pytest.mark.parametrize(
+    ("language", "marked", "answer"),
+    [
+        ("python", "for a in b:\n    §g()§\n", "continue"),
+        ("python", "while a:\n    §g()§\n", "break"),
+        ("javascript", "while (a) {\n  §g();§\n}\n", "break;"),
+        ("javascript", "b(() => {\n  §g();§\n});\n", "return;"),
+        ("java", "class A { void f() { for (A a : b) {\n  §g();§\n} } }\n", "continue;"),
+        ("java", "class A { A() {\n  §g();§\n} }\n", "return;"),
+        ("cpp", "void f() { for (A a : b) {\n  §g();§\n} }\n", "continue;"),
+        ("cpp", "void f() { a([] {\n  §g();§\n}); }\n", "return;"),
+        ("go", "package m\n\nfunc f() {\n\tfor {\n\t\t§err := g()§\n\t}\n}\n", "continue"),
+        ("go", "package m\n\nfunc (a A) f() {\n\t§err := g()§\n}\n", "return"),
+        ("rust", "fn f() {\n    loop {\n        §std::fs::read(a);§\n    }\n}\n", "break;"),
+    ],
+)
+def test_a_handler_may_leave_what_is_around_it(language: str, marked: str, answer: str) -> None:
+    result = edit("complete", marked, language, answer)
+    assert (result.status, result.reason) == ("ok", None)
 
 
 def test_each_call_of_a_selection_is_handled() -> None:

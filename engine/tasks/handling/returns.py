@@ -13,6 +13,12 @@ from engine.tasks.handling.handler import Handler
 if TYPE_CHECKING:
     from tree_sitter import Node
 
+_FUNCTION = re.compile(r"function|method_d|lambda|arrow|closure|func_literal|constructor|async_block|static_")
+_LOOP = re.compile(
+    r"^(?:for|while|do|loop|enhanced_for|switch|select|expression_(?:switch|case)|type_switch)"
+)
+_LEFT = {"return": _FUNCTION, "break": _LOOP, "continue": _LOOP}
+"""What words leave."""
 _GO_FUNCTIONS = frozenset({"function_declaration", "method_declaration", "func_literal"})
 _RUST_FUNCTIONS = frozenset({"function_item", "closure_expression", "async_block"})
 _JAVA_FUNCTIONS = frozenset({"method_declaration", "constructor_declaration", "lambda_expression"})
@@ -43,6 +49,8 @@ _LEAVES = re.compile(r"return|continue|break|panic!|unreachable!|todo!|(?:std::)
 
 def misfit(handler: Handler, frame: Frame) -> str | None:
     """Why what a handler gives back does not fit; None where it does, and where nobody knows."""
+    if (astray := _leaves_nothing(handler.tokens)) is not None:
+        return f"there is nothing around it that `{astray}` leaves"
     match handler.syntax.language.id:
         case "go":
             return _of_go(handler.tokens)
@@ -53,6 +61,21 @@ def misfit(handler: Handler, frame: Frame) -> str | None:
         case "cpp":
             is_sum = _SUM.search(handler.text, handler.span.start_char, handler.span.end_char)
             return "it adds two C strings" if is_sum is not None else None
+    return None
+
+
+def _leaves_nothing(tokens: Sequence[Node]) -> str | None:
+    """A word among tokens that leaves a function or a loop which is not there."""
+    for token in tokens:
+        left = _LEFT.get(token.type)
+        if left is None:
+            continue
+        above = token.parent
+        while above is not None and not left.search(above.type):
+            is_function = left is not _FUNCTION and _FUNCTION.search(above.type)
+            above = None if is_function else above.parent
+        if above is None:
+            return token.type
     return None
 
 
