@@ -123,13 +123,7 @@ def join(segments: Sequence[str | None], fills: Iterable[str]) -> str:
 def placeholder_spans(text: str, language: Language, within: Span | None = None) -> tuple[Span, ...]:
     """What users leave to be filled: ``<hole>`` anywhere, and the language's own, such as ``todo!()``.
 
-    Args:
-        text: the whole text.
-        language: of the text.
-        within: those of the language's own that do not touch this span may be left out; None for none.
-
-    Returns:
-        in order and disjoint; of nested ones the outer.
+    In order and disjoint; of nested ones the outer. Those that do not touch ``within`` may be left out.
     """
     found = list(hole_spans(text))
     syntax = parse(text, language)
