@@ -54,14 +54,14 @@ def check(syntax: Syntax, text: str, statements: Statements) -> None:
     """
     nodes, block = statements.nodes, statements.block
     if not any(True for node in nodes for _ in calls_in(node)):
-        raise UnfitError("nothing is called in the selected statements")
+        raise UnfitError("nothing is called in the selected statements: select those that call something")
     is_python = syntax.language.id == "python"
     if any(_NOT_INSIDE.search(node.type) for node in nodes if not (is_python and node.type in _IMPORTS)):
         raise UnfitError("an import, an export or a directive is selected: it cannot stand in a `try`")
     if len(nodes) == 1 and nodes[0].type in _TRIES:
         raise UnfitError("the selected statement handles its errors already")
     if block.parent is not None and block.parent.type in _TRIES:
-        raise UnfitError("the selected statements stand in a `try` already")
+        raise UnfitError("the selected statements stand in a `try` already: add to its handler")
     if is_python:
         return
     names = (*used_behind(syntax, text, nodes), *_defined_for_more(syntax, text, nodes))
