@@ -17,6 +17,7 @@ from engine.code.languages import TARGETS, BlockStyle, Language
 from engine.code.placeholders import Placeholders
 from engine.code.syntax import Syntax, error_spans, parse, text_of
 from engine.tasks.comments import is_doc, is_docstring
+from engine.tasks.complete import missing_at
 from engine.types import EditKind, Span, Strength
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ _NOT_FUNCTION = re.compile(r"function_signature|type|call")
 _UNTYPED = frozenset({"identifier", "default_parameter"})
 _OWN = frozenset({"self", "cls"})
 _DOC = re.compile(r"comment|string")
+_MISSING = {"branch": "add the else branch", "cases": "add the missing cases", "handling": "handle errors"}
+"""What the task ``complete`` is called where no body is missing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,10 @@ def _offers(
         return
     syntax = parse(text, language)
     if syntax is not None:
-        yield from _of_definitions(syntax, selection)
+        missing = missing_at(syntax, text, selection)
+        yield from _of_definitions(syntax, selection, lacks_body=missing in (None, "body"))
+        if missing in _MISSING:
+            yield Offer("complete", _MISSING[missing])
         if _is_name(syntax, selection):
             yield Offer("names", "name this better")
     selected = text[selection.start_char : selection.end_char]
@@ -106,8 +112,14 @@ def _is_broken(text: str, language: Language, selection: Span) -> bool:
     return any(span.start_char <= end and span.end_char >= start for span in error_spans(text, language))
 
 
-def _of_definitions(syntax: Syntax, selection: Span) -> Iterator[Offer]:
-    """What applies to the definitions in a selection, or to the innermost one around it."""
+def _of_definitions(syntax: Syntax, selection: Span, *, lacks_body: bool) -> Iterator[Offer]:
+    """What applies to the definitions in a selection, or to the innermost one around it.
+
+    Args:
+        syntax: of the text.
+        selection: where it is asked.
+        lacks_body: whether a body may be what is missing there.
+    """
     found = _definitions(syntax, selection)
     if not found:
         return
@@ -115,7 +127,7 @@ def _of_definitions(syntax: Syntax, selection: Span) -> Iterator[Offer]:
         yield Offer("types", "add types")
     has_doc = any(_has_doc(node, body, syntax.language) for node, body in found)
     yield Offer("docstring", "refresh docstring" if has_doc else "write docstring")
-    if any(_is_unfinished(syntax, body) for _, body in found):
+    if lacks_body and any(_is_unfinished(syntax, body) for _, body in found):
         yield Offer("complete", "complete body")
 
 

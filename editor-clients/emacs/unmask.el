@@ -193,7 +193,7 @@ about the file."
   (unmask--edit "names"))
 
 (defun unmask-complete ()
-  "Fill an empty body, branch or case."
+  "Fill an empty body, branch or case, or handle the errors of the region."
   (interactive)
   (unmask--edit "complete"))
 

@@ -1,15 +1,44 @@
-"""Lines whose indentation cannot be right, where indentation makes the blocks. Pure functions of text.
+"""How a text is indented, and lines whose indentation cannot be right where it makes the blocks.
 
-Grammars for editors forgive it: tree-sitter's Python takes a block that is missing, or that nothing opened.
+Pure functions of text. Grammars for editors forgive what is wrong: tree-sitter's Python takes a block that is
+missing, or that nothing opened.
 """
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from itertools import accumulate
 
 from engine.code.brackets import pieces
 from engine.code.languages import BlockStyle, Language
 from engine.code.text import indent_of, split_lines
+
+_BLANK = re.compile(r"[ \t]*")
+
+
+def line_start(text: str, at_char: int) -> int:
+    """Where the line of an offset begins."""
+    return max(text.rfind("\n", 0, at_char), text.rfind("\r", 0, at_char)) + 1
+
+
+def indent_at(text: str, at_char: int) -> str:
+    """The white space in front of the line of an offset."""
+    found = _BLANK.match(text, line_start(text, max(at_char, 0)))
+    return found[0] if found is not None else ""
+
+
+def step_of(text: str) -> str:
+    """What one level of indentation is in a text: the smallest there is, four spaces where there is none."""
+    return min(_indents(text), key=len, default="    ")
+
+
+def _indents(text: str) -> Iterator[str]:
+    for line in split_lines(text):
+        blank = line[: len(line) - len(line.lstrip(" \t"))]
+        is_code = line.strip() and not line.lstrip().startswith("*")
+        if is_code and blank and (blank[0] == "\t" or len(blank) > 1):
+            yield "\t" if blank[0] == "\t" else blank
 
 
 def indentation_faults(text: str, language: Language) -> int:

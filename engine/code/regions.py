@@ -120,15 +120,16 @@ def join(segments: Sequence[str | None], fills: Iterable[str]) -> str:
     return text
 
 
-def placeholder_spans(text: str, language: Language) -> tuple[Span, ...]:
+def placeholder_spans(text: str, language: Language, within: Span | None = None) -> tuple[Span, ...]:
     """What users leave to be filled: ``<hole>`` anywhere, and the language's own, such as ``todo!()``.
 
-    In order and disjoint; of nested ones the outer.
+    In order and disjoint; of nested ones the outer. Those that do not touch ``within`` may be left out.
     """
     found = list(hole_spans(text))
     syntax = parse(text, language)
     placeholders = Placeholders(syntax.root) if syntax else None
-    for captures in syntax.matches(0, len(text)) if syntax else ():
+    start, end = (0, len(text)) if within is None else (max(within.start_char - 1, 0), within.end_char + 1)
+    for captures in syntax.matches(start, min(end, len(text))) if syntax else ():
         nodes = captures.get("placeholder")
         if not syntax or not placeholders or not nodes or not placeholders.is_open(nodes[0]):
             continue

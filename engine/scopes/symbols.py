@@ -8,6 +8,7 @@ comments are never occurrences.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -100,6 +101,24 @@ def bound_and_read(syntax: Syntax, text: str) -> tuple[frozenset[str], frozenset
     return _Resolver(syntax, text, rules, in_file=True).bound_and_read()
 
 
+def bindings_in(
+    syntax: Syntax, text: str, node: Node, name: str | None = None
+) -> Iterator[tuple[Node, Node]]:
+    """The names that a node binds, or one of them, as leaves, each with the scope that it is known in.
+
+    Gives none where names are not followed in the language.
+    """
+    rules = RULES.get(syntax.language.id)
+    if rules is None:
+        return
+    resolver = _Resolver(syntax, text, rules, in_file=True)
+    for leaf in walk(node):
+        is_meant = leaf.type in rules.names and (name is None or text_of(leaf) == name)
+        found = resolver.binding(leaf) if is_meant else None
+        if found is not None:
+            yield leaf, found[0]
+
+
 class _Resolver:
     """Binds the occurrences of one name to scopes."""
 
@@ -112,7 +131,7 @@ class _Resolver:
         for node in walk(self._syntax.root):
             if node.type not in self._rules.names:
                 continue
-            if self._binding(node) is not None:
+            if self.binding(node) is not None:
                 bound.add(text_of(node))
             elif self._is_reference(node):
                 read.add(text_of(node))
@@ -130,7 +149,7 @@ class _Resolver:
         free: list[Node] = []
         for node in leaves:
             self._check_place(node)
-            found = self._binding(node)
+            found = self.binding(node)
             if found is None:
                 free.append(node)
                 continue
@@ -179,7 +198,7 @@ class _Resolver:
             scope.parent is None,
         )
 
-    def _binding(self, leaf: Node) -> tuple[Node, str] | None:
+    def binding(self, leaf: Node) -> tuple[Node, str] | None:
         """The scope that an occurrence binds its name in, and as what; None where it binds nothing."""
         child, node = leaf, leaf.parent
         is_constant = self._rules.constants and text_of(leaf)[:1].isupper()

@@ -25,15 +25,15 @@ from engine.engine import Engine
 from engine.offers import TYPED
 from engine.scopes.symbols import Symbol, UnsureError, symbol_at, words_of
 from engine.tasks.comments import definitions_of
-from engine.types import EditRequest, FillRequest, Span, Strength
+from engine.types import EditKind, EditRequest, FillRequest, Span, Strength
 from export.corpus.shards import Document
-from export.evaluate import syntax, types
+from export.evaluate import handling, syntax, types
 from export.evaluate.answers import Answer, Evaluation, Reply, Share, evenly, similarity
 from export.evaluate.documents import SEED, read_documents_or_packages
 from export.evaluate.functions import Function, functions_of
 
 Action = Literal[
-    "holes", "types", "docstring", "names", "repair", "complete", "rewrite", "instruct", "translate"
+    "holes", "types", "docstring", "names", "repair", "complete", "handle", "rewrite", "instruct", "translate"
 ]
 
 SHORT_FILE_CHARS, MAX_FILE_CHARS = 4_000, 16_000
@@ -44,6 +44,8 @@ PER_PACKAGE = 4
 """So many cases of one kind are taken of a package, and more only where there are too few others."""
 
 MAX_TURNS = 16
+RARE: dict[Action, tuple[int, int]] = {"handle": (60_000, 64)}
+"""The longest file and the most turns of an action for which little stands in files of some languages."""
 
 N_HOLES = 2
 HOLE_TOKENS = 64
@@ -135,7 +137,7 @@ def reply_to(case: Case, engine: Engine, max_tokens: int) -> Reply:
         return replace(Reply.of(result), texts=(regions.join(segments, result.fills),))
     edited = engine.edit(
         EditRequest(
-            "rewrite" if case.action == "instruct" else case.action,
+            _TASKS.get(case.action, case.action),
             case.text,
             case.language,
             case.selection,
@@ -158,6 +160,11 @@ def judge(case: Case, reply: Reply) -> Answer:
     shares = {"answered": Share(answered, 1)}
     if answered:
         shares |= {"parses": Share(parses, 1), "outside_kept": Share(kept, 1)}
+    if answered and case.action == "handle":
+        added = handling.n_handlers(text, language) > handling.n_handlers(case.text, language)
+        names = handling.names_resolve(case.text, text, language)
+        kept = kept and added and names
+        shares |= {"handler": Share(added, 1), "names_resolve": Share(names, 1)}
     if case.original is not None:
         shares["exact"] = Share(text == case.original, 1)
         if case.may_change is not None:
@@ -185,7 +192,11 @@ def _is_kept(case: Case, text: str) -> bool:
     if case.may_change is None:
         return True
     before, after = case.text[: case.may_change.start_char], case.text[case.may_change.end_char :]
-    return text.startswith(before) and text.endswith(after) and len(text) >= len(before) + len(after)
+    if not text.startswith(before) or not text.endswith(after) or len(text) < len(before) + len(after):
+        return False
+    return case.action != "handle" or handling.is_kept(
+        _changed_part(case, case.text), _changed_part(case, text)
+    )
 
 
 def _changed_part(case: Case, text: str) -> str:
@@ -194,6 +205,9 @@ def _changed_part(case: Case, text: str) -> str:
     n_after = len(case.text) - case.may_change.end_char
     return text[case.may_change.start_char : len(text) - n_after]
 
+
+_TASKS: dict[Action, EditKind] = {"instruct": "rewrite", "handle": "complete"}
+"""Which task an action is, where it is not one of that name."""
 
 Maker = Callable[[Document, Language, random.Random], Case | None]
 
@@ -205,10 +219,11 @@ def _cases(documents: list[Document], action: Action, per_kind: int, seed: int) 
         return
     taken: dict[str, int] = {}
     seen: set[str] = set()
-    kept = [document for document in documents if len(document.text) <= MAX_FILE_CHARS]
-    kept.sort(key=lambda document: len(document.text) > SHORT_FILE_CHARS)
+    limit, turns = RARE.get(action, (MAX_FILE_CHARS, MAX_TURNS))
+    kept = [document for document in documents if len(document.text) <= limit]
+    kept.sort(key=lambda one: (len(one.text) > MAX_FILE_CHARS, len(one.text) > SHORT_FILE_CHARS))
     n_made = 0
-    for turn in range(MAX_TURNS):
+    for turn in range(turns):
         for document in kept:
             if n_made == per_kind:
                 return
@@ -366,6 +381,16 @@ def _complete(document: Document, language: Language, rng: random.Random) -> Cas
     return replace(case, may_change=Span(body.start_char, body.start_char + len(empty)), original=text)
 
 
+def _handle(document: Document, language: Language, rng: random.Random) -> Case | None:
+    """Statements of a function whose errors nothing handles."""
+    asked = handling.asked(document.text, language, rng)
+    if asked is None:
+        return None
+    case = _case(document, "handle", asked.selection, asked.text, asked.selection)
+    lines = handling.lines_of(asked.text, asked.selection)
+    return replace(case, may_change=lines, original=asked.original)
+
+
 def _rewrite(document: Document, language: Language, rng: random.Random) -> Case | None:
     """A function, at one of the strengths."""
     function = _function(document, language, rng)
@@ -417,6 +442,7 @@ _MAKERS: dict[Action, Maker] = {
     "docstring": _docstring,
     "names": _names,
     "complete": _complete,
+    "handle": _handle,
     "rewrite": _rewrite,
     "instruct": _instruct,
     "translate": _translate,

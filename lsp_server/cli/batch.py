@@ -32,6 +32,7 @@ edit      {"id": 2, "language": "python", "segments": ["x=1\\n"], "task": {"kind
           "task" is {"kind": "rewrite", "translate" (with "to": "javascript"), "types", "docstring",
           "names", "repair", "complete" or "follow" (with "before": the text before its last change)}; with
           "selection": true in it, `segments` is the text before, the selection and the text after.
+          "complete" fills a body, branch or case that is missing, or handles the errors of a selection.
           The answer has "text", the whole new text, and "edits".
 
 `status` is ok, refused (nothing worth giving: `reason` says why) or error (the line is no request:

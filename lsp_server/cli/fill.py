@@ -32,8 +32,10 @@ A hole is a cursor (--at), a range of lines (--lines), or each mark `<hole>` in 
 the holes changes, byte for byte. The file itself changes with --write only. Where the model has nothing
 good enough to give, nothing is printed or written, the reason goes to stderr, and the exit code is 1.
 
-An edit (--task) is of the whole file, of the lines of --lines, or at the cursor of --at. With --write, a file
-that is translated is written beside the old one, with its own extension, and never over another."""
+An edit (--task) is of the whole file, of the lines of --lines, or at the cursor of --at. The task complete
+fills a body, branch or case that is missing at --at, or handles the errors of the statements of --lines.
+With --write, a file that is translated is written beside the old one, with its own extension, and never
+over another."""
 
 EPILOG = """\
 examples:
@@ -41,6 +43,7 @@ examples:
   unmask fill app.py --lines 3-5 --diff       put something better in the place of lines 3 to 5
   unmask fill app.py --write                  fill every <hole> in app.py, in place
   echo 'total = <hole>' | unmask fill - --language python --json
+  unmask fill app.py --lines 3-5 --task complete --diff    handle the errors of these lines
   unmask fill app.py --lines 3-9 --instruction 'Use a list comprehension.' --diff
   unmask fill app.py --task translate --to go --write      app.go, beside it"""
 

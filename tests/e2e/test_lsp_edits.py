@@ -176,6 +176,23 @@ def test_offers_go_by_where_the_cursor_is(start: Start):
     assert "Unmask: rewrite selection to Go" in selected
 
 
+def test_what_is_missing_is_offered_by_its_name_and_done(start: Start):
+    client = start("--model", "fake:answer=log(error)", "--log-level", "error")
+    client.initialize(ANNOTATES)
+    text = "def f(a):\r\n    if a:\r\n        b = g(a)\r\n    return a\r\n"
+    client.open(URI, text)
+    assert "Unmask: add the else branch" in actions(client, span(1, 4, 1, 4))
+    assert "Unmask: handle errors" not in actions(client, span(2, 8, 2, 8))
+    handle = actions(client, span(2, 0, 3, 0))["Unmask: handle errors"]
+    assert handle["kind"] == "refactor.rewrite.unmask.complete"
+    (change,) = client.call("codeAction/resolve", handle)["edit"]["documentChanges"]
+    assert applied(text, change["edits"]) == text.replace(
+        "        b = g(a)\r\n",
+        "        try:\r\n            b = g(a)\r\n"
+        "        except Exception as error:\r\n            log(error)\r\n",
+    )
+
+
 def test_only_tasks_that_there_are_are_offered(start: Start):
     client = start("--model", "fake", "--log-level", "error")
     client.initialize(RESOLVES)

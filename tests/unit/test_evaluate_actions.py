@@ -60,7 +60,11 @@ def test_cases_are_the_same_for_the_same_documents() -> None:
     assert actions.cases_of(corpus(), 2) == actions.cases_of(corpus(), 2)
     wanted = {"holes", "docstring", "names", "repair", "complete", "rewrite", "instruct", "translate"}
     assert {case.action for case in cases().values() if case.language == "go"} == wanted
-    assert {case.action for case in cases().values() if case.language == "python"} == {*wanted, "types"}
+    assert {case.action for case in cases().values() if case.language == "python"} == {
+        *wanted,
+        "types",
+        "handle",
+    }
 
 
 def test_what_is_taken_out_is_what_stood_there() -> None:

@@ -20,7 +20,12 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
   "unmask.addTypes": { title: "Add types", doing: "adding types", wish: { kind: "types" } },
   "unmask.nameThis": { title: "Name this", doing: "finding a name", wish: { kind: "names" } },
   "unmask.writeDocstring": { title: "Write docstring", doing: "writing a docstring", wish: { kind: "docstring" } },
-  "unmask.completeBody": { title: "Complete body", doing: "completing", wish: { kind: "complete" } },
+  "unmask.completeBody": {
+    title: "Complete body, branch or cases",
+    doing: "completing",
+    wish: { kind: "complete" },
+  },
+  "unmask.handleErrors": { title: "Handle errors", doing: "handling errors", wish: { kind: "complete" } },
   "unmask.followChange": {
     title: "Follow the change",
     doing: "following a change",
