@@ -138,7 +138,7 @@ def test_the_wheel_holds_what_a_user_needs_and_nothing_else(tmp_path: Path) -> N
     assert not [
         entry for entry in names if entry.startswith(("tests/", "editor-clients/")) or entry.endswith(".bin")
     ]
-    assert wheel.stat().st_size < 40_000_000  # the adapter is 31 MB of it
+    assert wheel.stat().st_size < 75_000_000  # the adapters are 31 and 37 MB of it
 
 
 def test_torch_and_export_tools_are_only_in_extras() -> None:
