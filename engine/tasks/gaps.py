@@ -111,8 +111,7 @@ def _of_function(syntax: Syntax, text: str, language: Language, node: Node) -> G
 
 def _behind_opener(text: str, at: int) -> Gap | None:
     """The block that a line above an offset opens and nothing fills."""
-    line_start = max(text.rfind("\n", 0, at), text.rfind("\r", 0, at)) + 1
-    before = text[line_start:at]
+    before = text[line_start(text, at) : at]
     if not before.strip():  # on the line of the body already
         return Gap(
             Span(at, at), "" if before else indent_at(text, len(text[:at].rstrip()) - 1) + step_of(text)
@@ -170,7 +169,7 @@ def _before_arm(syntax: Syntax, text: str, arm: Node, word: str) -> Gap:
     first = arm
     while (above := first.prev_sibling) is not None and "comment" in above.type:
         start = _span(syntax, above).start_char
-        if text[text.rfind("\n", 0, start) + 1 : start].strip():
+        if text[line_start(text, start) : start].strip():
             break
         first = above
     begin = _span(syntax, arm).start_char

@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from engine.code.indentation import line_start
 from engine.code.languages import Language
 from engine.code.syntax import Syntax, parse
 from engine.types import Span
@@ -86,9 +87,9 @@ def _items(text: str, syntax: Syntax, node: Node) -> list[tuple[int, Node]]:
                 items[-1] = (items[-1][0], child)
             continue
         start_char = syntax.utf8.byte_to_char(child.start_byte)
-        line_start = max(text.rfind("\n", 0, start_char), text.rfind("\r", 0, start_char)) + 1
-        if not text[line_start:start_char].strip():
-            items.append((line_start, child))
+        first = line_start(text, start_char)
+        if not text[first:start_char].strip():
+            items.append((first, child))
     return items
 
 

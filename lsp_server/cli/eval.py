@@ -16,6 +16,7 @@ from engine.denoising.schedule import DECODINGS, DecodeRule, Decoding
 from engine.errors import UsageError
 from lsp_server.cli import files
 from lsp_server.cli.options import add_model_options, load_settings, part_of, warn, whole_number
+from lsp_server.cli.trained_base import trained_base
 
 if TYPE_CHECKING:
     from engine.config import EngineConfig
@@ -391,24 +392,10 @@ def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser,
 
 def _reference(config: EngineConfig) -> tuple[AnyDenoiser, TokenCodec]:
     """The torch float32 base in place of the artifact's graph, with the artifact's tokenizer."""
-    from engine.denoising.tokens import TokenCodec
-    from engine.models.assemble import packaged_manifest
-    from engine.models.loading import find_artifact
-    from engine.weights import catalog, sources
-    from engine.weights.store import ModelStore
     from export.reference import reference_denoiser
 
-    base = catalog.lookup(config.model)
-    manifest = packaged_manifest(base.name)
-    directory = find_artifact(config)  # for its tokenizer
-    gguf_path = sources.pull(
-        base,
-        ModelStore(config.cache_dir),
-        order=config.sources,
-        base_file=config.base_file,
-        offline=config.offline,
-    )
-    return reference_denoiser(gguf_path, manifest), TokenCodec.from_file(directory / manifest.tokenizer.file)
+    gguf_path, manifest, codec = trained_base(config)
+    return reference_denoiser(gguf_path, manifest), codec
 
 
 def _modes(text: str) -> tuple[str, ...]:

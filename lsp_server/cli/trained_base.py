@@ -1,4 +1,4 @@
-"""The base that a `train` action works with: its weights, its manifest and its tokenizer."""
+"""The base that torch works with, to train or as a reference: its weights, manifest and tokenizer."""
 
 from __future__ import annotations
 
