@@ -22,14 +22,15 @@ from engine.denoising.diffusion import Placing
 from engine.denoising.tokens import TokenCodec
 from engine.errors import ArtifactError, IntegrityError, StoreError
 from engine.models.artifact import MANIFEST_FILE, SCHEMA, sha256_of, verify
+from engine.models.assemble import shipped_graph_file
 from engine.types import Progress, ProgressListener
-from engine.weights.encodings import WHOLE_COLUMNS, Encoding, encode
+from engine.weights.encodings import FOR_GPUS, WHOLE_COLUMNS, Quantization, encode
 from engine.weights.store import human_bytes
 from export.checkpoint import Checkpoint, check_tensors, split_source
 from export.config import AnyConfig, GemmaConfig
 from export.families import recognise
 from export.family import Family, Wishes
-from export.package import GRAPH_FILE, TOKENIZER_FILE, WEIGHTS_FILE, file_entry, write_graph
+from export.package import TOKENIZER_FILE, WEIGHTS_FILE, file_entry, write_graph
 from export.quantize import StoredTensor, plan_weights
 from export.tokenizer_files import TokenNames, check_ids, special_ids, tokenizer_json
 
@@ -96,12 +97,12 @@ class Conversion:
         self,
         directory: Path,
         name: str,
-        encoding: Encoding,
+        encoding: Quantization,
         wishes: Wishes | None = None,
         *,
         refresh: int = 1,
     ) -> None:
-        if encoding in WHOLE_COLUMNS:
+        if encoding == FOR_GPUS or encoding in WHOLE_COLUMNS:
             raise ArtifactError(f"{encoding} is for the base alone", "Choose f32, f16, q8 or q4.")
         self._checkpoint = Checkpoint(directory)
         self._name, self._encoding, self._refresh = name, encoding, refresh
@@ -169,7 +170,9 @@ class Conversion:
         with _whole_or_nothing(out):
             self._write_weights(out / WEIGHTS_FILE, progress)
             (out / TOKENIZER_FILE).write_bytes(self._tokenizer)
-            write_graph(self.family.config, self._plan, self.family.tied, out / GRAPH_FILE)
+            write_graph(
+                self.family.config, self._plan, self.family.tied, out / shipped_graph_file(self._encoding)
+            )
             text = json.dumps(self._manifest(out), indent=1) + "\n"
             (out / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
             verify(out, full=False)
@@ -230,7 +233,7 @@ class Conversion:
         return diffusion, {**(markers if marked else {}), "end": sorted(end)}
 
     def _manifest(self, out: Path) -> dict[str, Any]:
-        graph = file_entry(out / GRAPH_FILE)
+        graph = file_entry(out / shipped_graph_file(self._encoding))
         return {
             "schema": SCHEMA,
             "name": self._name,

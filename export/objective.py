@@ -109,6 +109,11 @@ class Objective:
                 batch.ids, positions, None, causal, None, nothing * c.n_layers, nothing * c.n_layers
             )
             base = model.norm(x) @ self._head.T
+        gate = torch.ones(1, dtype=dtype, device=device)
+        if not self._recipe.gated:
+            _, past_k, past_v = model.hidden(
+                batch.ids, positions, gate, causal, None, nothing * c.n_layers, nothing * c.n_layers
+            )
 
         slots = torch.arange(n_slots, device=device)
         positions = batch.starts[..., None] + slots
@@ -119,7 +124,6 @@ class Objective:
         revised = (batch.shown != MASKED).any(-1)[:, :, None, None]  # [B, G, 1, 1]
         over_canvas = torch.where(revised | (slots <= slots[:, None]), 0.0, INVISIBLE).to(dtype)
         bias = torch.cat([over_past, over_canvas[:, :, None, None]], dim=-1)
-        gate = torch.ones(1, dtype=dtype, device=device)
         x, _, _ = model.hidden(batch.shown, positions, gate, bias, None, past_k, past_v)
         return base, model.norm(x) @ self._head.T
 

@@ -13,7 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
-from engine.weights.encodings import BLOCK, MIDDLE, WHOLE_COLUMNS, Encoding, n_groups, part_shapes
+from engine.weights.encodings import (
+    BLOCK,
+    MIDDLE,
+    WHOLE_COLUMNS,
+    Encoding,
+    Quantization,
+    n_groups,
+    part_shapes,
+)
 
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""
@@ -50,9 +58,9 @@ class StoredTensor:
 
 
 def plan_weights(
-    shapes: dict[str, tuple[int, ...]], encoding: Encoding
+    shapes: dict[str, tuple[int, ...]], quantization: Quantization
 ) -> tuple[dict[str, StoredTensor], int]:
-    """Lay the tensors out one after another; vectors stay float32 whatever the encoding.
+    """Lay the tensors out one after another; vectors stay float32, but for ``g16``.
 
     Returns:
         the tensors by name, and the size of the file in bytes.
@@ -60,12 +68,14 @@ def plan_weights(
     end = 0
     plan: dict[str, StoredTensor] = {}
     for name, shape in shapes.items():
-        chosen: Encoding = encoding if len(shape) == 2 else "f32"
+        chosen: Encoding = "f16"
+        if quantization != "g16":
+            chosen = quantization if len(shape) == 2 else "f32"
         if chosen in ("q8", "q4") and (shape[1] % BLOCK or ".router." in name):
             chosen = "f32"  # no whole number of blocks; or small, and what it decides is discrete
         if chosen in WHOLE_COLUMNS and (name == EMBEDDING or ".qkv." in name):
             chosen = "q8"  # looked up by row, not column; or small, and scores depend on it most
-        if ".lora_" in name and chosen != "f32":  # small, and read once a row
+        if ".lora_" in name and chosen not in ("f32", "f16"):  # small, and read once a row
             chosen = "q8" if shape[1] % BLOCK == 0 else "f32"
         parts: dict[str, Part] = {}
         for part, (part_shape, dtype) in part_shapes(shape, chosen).items():

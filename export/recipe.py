@@ -23,6 +23,8 @@ class Recipe:
         distillation: weight of the base's distribution in the targets, the text's token having the rest.
         slot_decay: weight of a slot in the loss, relative to the slot before it.
         visible_weight: weight of slots whose answer is visible, relative to masked ones.
+        gated: whether context stays on the base. Otherwise it runs through the adapter as well, which is for
+            comparison alone: the base could not verify with such a cache, so the engine takes no such adapter.
         own_answers: share of samples that are answers of the base itself, where the corpus has some.
         vocabulary: how many tokens are scored.
         seed: of everything drawn.
@@ -40,6 +42,7 @@ class Recipe:
     distillation: float = 0.7
     slot_decay: float = 0.9
     visible_weight: float = 0.3
+    gated: bool = True
     own_answers: float = 0.5
     vocabulary: int = 24_576
     seed: int = 1

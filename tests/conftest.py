@@ -97,6 +97,12 @@ def tiny_f32(tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
     return export_tiny(tmp_path_factory.mktemp("tiny"), "f32")
 
 
+@pytest.fixture(scope="session", params=[False, True], ids=["base", "adapted"])
+def tiny_gpu(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> TinyModel:
+    """The tiny model as it is for GPUs, with and without a random canvas adapter."""
+    return export_tiny(tmp_path_factory.mktemp("tiny-gpu"), "g16", adapted=request.param)
+
+
 @pytest.fixture(scope="session")
 def real_engine() -> Iterator[Engine]:
     """The default model, pulled on first use."""

@@ -25,7 +25,7 @@ import numpy.typing as npt
 from engine.errors import ArtifactError, IntegrityError, ModelError, ModelNotFoundError, StoreError
 from engine.models.artifact import ADAPTER_SOURCE, MANIFEST_FILE, Manifest, load_manifest, sha256_of, verify
 from engine.types import CancelToken, Progress, ProgressListener
-from engine.weights.encodings import WHOLE_COLUMNS, encode, joined
+from engine.weights.encodings import FOR_GPUS, WHOLE_COLUMNS, encode, joined
 
 if TYPE_CHECKING:
     import gguf
@@ -47,9 +47,18 @@ _ABANDONED_S = 24 * 3600.0
 """After which what a build has left behind is nobody's any more."""
 
 
+BESIDE = frozenset({*WHOLE_COLUMNS, FOR_GPUS})
+"""Quantizations that lie in the package beside another one of the same model."""
+
+
 def shipped_manifest_file(quantization: str) -> str:
-    """Name of a manifest in the package, where ``d8`` and ``u8`` lie beside another quantization."""
-    return f"manifest-{quantization}.json" if quantization in WHOLE_COLUMNS else MANIFEST_FILE
+    """Name of a manifest in the package."""
+    return f"manifest-{quantization}.json" if quantization in BESIDE else MANIFEST_FILE
+
+
+def shipped_graph_file(quantization: str) -> str:
+    """Name of a graph in the package."""
+    return f"denoiser-{quantization}.onnx" if quantization in BESIDE else "denoiser.onnx"
 
 
 def shipped_file(path: Path) -> Path:
@@ -83,7 +92,7 @@ def superseded_artifacts(store: ModelStore) -> list[Path]:
 
     wanted = set()
     for base in BASES:
-        for quantization in ("q8", *WHOLE_COLUMNS):
+        for quantization in ("q8", *BESIDE):
             with contextlib.suppress(ModelNotFoundError):
                 wanted.add(artifact_path(packaged_manifest(base.name, quantization), store).name)
     names = "|".join(re.escape(base.name) for base in BASES)

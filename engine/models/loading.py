@@ -13,11 +13,13 @@ from engine.models.artifact import Manifest, is_artifact, verify
 from engine.models.assemble import artifact_path, build_artifact
 from engine.models.canvas_denoiser import CanvasDenoiser
 from engine.models.memory import move_to_huge_pages
-from engine.models.runtime import CPU, OnnxModel
+from engine.models.replayed import ReplayedModel
+from engine.models.runtime import CPU, FixedSession, OnnxModel
 from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.models.variants import suited_manifest
 from engine.types import CancelToken, ProgressListener
 from engine.weights import catalog, sources
+from engine.weights.encodings import FOR_GPUS
 from engine.weights.named import directory_of
 from engine.weights.store import ModelStore
 
@@ -39,10 +41,10 @@ def load_denoiser(
     codec.widen(manifest.n_vocab)
     codec.prepare()
     transitions = _transitions(manifest)
-    model = OnnxModel(manifest, config.device, config.threads)
+    model = _model(manifest, config)
     if model.provider.name == CPU:
         move_to_huge_pages()
-    if manifest.diffusion is not None:
+    if isinstance(model, OnnxModel) and manifest.diffusion is not None:
         return DiffusionDenoiser(model, config.cache_mb << 20), codec
     return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
 
@@ -81,6 +83,15 @@ def artifact_here(config: EngineConfig) -> Path | None:
     manifest = suited_manifest(catalog.lookup(config.model).name, config.device)
     target = artifact_path(manifest, ModelStore(config.cache_dir))
     return target if is_artifact(target) else None
+
+
+def _model(manifest: Manifest, config: EngineConfig) -> OnnxModel | ReplayedModel:
+    """The loaded graph."""
+    if manifest.quantization != FOR_GPUS:
+        return OnnxModel(manifest, config.device, config.threads)
+    replayed = ReplayedModel(FixedSession(manifest, config.device, config.threads))
+    replayed.check()
+    return replayed
 
 
 def _transitions(manifest: Manifest) -> Transitions | None:

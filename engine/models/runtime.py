@@ -13,7 +13,7 @@ import math
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
 from weakref import WeakKeyDictionary
@@ -43,6 +43,9 @@ by computing it. Elsewhere, and where a graph cannot write in place, the cache i
 
 INVISIBLE = np.float32(-np.inf)
 """Added to an attention score that must not count."""
+
+NOT_CAPTURED = -1
+"""The number of a CUDA graph with which ONNX Runtime starts kernels one by one."""
 
 _REMEDY = "Run `unmask doctor` for what this machine has."
 
@@ -107,9 +110,7 @@ class OnnxModel:
     def __init__(self, manifest: Manifest, device: Device, threads: int) -> None:
         self.manifest = manifest
         self.provider = choose_provider(device)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
+        options = _options(threads)
         providers = [self.provider.name] if self.provider.name == CPU else [self.provider.name, CPU]
         path = manifest.path(manifest.graphs["canvas"])
         try:
@@ -246,6 +247,71 @@ class OnnxModel:
         return binding
 
 
+class FixedSession:
+    """A graph for GPUs over buffers that stay where they are (``engine.models.replayed.Session``).
+
+    Args:
+        manifest, device, threads: see ``OnnxModel``.
+
+    Raises:
+        BackendError: ONNX Runtime refuses the graph or the provider.
+    """
+
+    def __init__(self, manifest: Manifest, device: Device, threads: int) -> None:
+        self.manifest, self.provider = manifest, choose_provider(device)
+        self.captures = self.provider.name == CUDA
+        self._memory = "cuda" if self.captures else "cpu"
+        path = manifest.path(manifest.graphs["canvas"])
+        options = _options(threads)
+        try:
+            self._session = self._opened(str(path), options)
+        except Exception as error:  # the library raises many kinds
+            raise BackendError(f"ONNX Runtime cannot load {path.name} ({error})", _REMEDY) from error
+        self.is_adapted = "gate" in {i.name for i in self._session.get_inputs()}
+        self._bindings: dict[int, ort.IOBinding] = {}
+
+    def _opened(self, path: str, options: ort.SessionOptions) -> ort.InferenceSession:
+        if self.provider.name == CPU:
+            return ort.InferenceSession(path, options, providers=[CPU])
+        capturing = [(CUDA, {"enable_cuda_graph": "1"}), CPU]
+        try:
+            return ort.InferenceSession(path, options, providers=capturing)
+        except Exception:  # what cannot be captured can still be run
+            self.captures = False
+            return ort.InferenceSession(path, options, providers=[CUDA, CPU])
+
+    def capture(self, wanted: bool) -> None:
+        """Capture and replay passes from now on, or start their kernels one by one."""
+        self.captures = wanted
+
+    def buffer(self, shape: Sequence[int], dtype: npt.DTypeLike) -> ort.OrtValue:
+        """A new array of zeros on the device."""
+        # ONNX Runtime uses an array of the CPU as it is, as long as that lives: its value keeps it.
+        return ort.OrtValue.ortvalue_from_numpy(np.zeros(shape, dtype=dtype), self._memory, 0)
+
+    def read(self, buffer: ort.OrtValue) -> npt.NDArray[np.generic]:
+        """A copy of what lies there."""
+        values: npt.NDArray[np.generic] = buffer.numpy()
+        return values.copy() if self._memory == "cpu" else values
+
+    def run(
+        self, number: int, inputs: Mapping[str, ort.OrtValue], outputs: Mapping[str, ort.OrtValue]
+    ) -> None:
+        """One pass over buffers."""
+        if number not in self._bindings:
+            binding = self._bindings[number] = self._session.io_binding()
+            for name, value in inputs.items():
+                binding.bind_ortvalue_input(name, value)
+            for name, value in outputs.items():
+                binding.bind_ortvalue_output(name, value)
+        how = ort.RunOptions()
+        how.add_run_config_entry("gpu_graph_id", str(number if self.captures else NOT_CAPTURED))
+        try:
+            self._session.run_with_iobinding(self._bindings[number], how)
+        except Exception as error:  # the library raises many kinds
+            raise BackendError(f"ONNX Runtime failed in a pass ({error})", _REMEDY) from error
+
+
 class _Mirror:
     """The arrays of a cache in the memory of a device."""
 
@@ -258,6 +324,14 @@ class _Mirror:
     def is_of(self, cache: ContextCache) -> bool:
         """Whether the cache still has the arrays that these were copied from."""
         return all(ours is theirs for ours, theirs in zip(self._arrays, cache.arrays, strict=True))
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    """Settings of a model's session."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
+    return options
 
 
 def _bound_to(

@@ -2,7 +2,7 @@
 
 ``d8`` and ``u8``, whose products are of bytes throughout, are the quicker ones on a CPU. Signed codes are
 quicker where the processor adds products of bytes up exactly; older x86 processors add pairs of them in 16
-bits, which overflow, and there it is ``u8``. On a GPU it is ``q8``.
+bits, which overflow, and there it is ``u8``. On a GPU it is ``g16``. ``q8`` is for what is left.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from engine.errors import ModelNotFoundError
 from engine.models.artifact import Manifest
 from engine.models.assemble import packaged_manifest
 from engine.models.runtime import CPU, choose_provider, int8_products_are_exact
+from engine.weights.encodings import FOR_GPUS
 
 
 def suited_manifest(name: str, device: Device) -> Manifest:
@@ -21,9 +22,10 @@ def suited_manifest(name: str, device: Device) -> Manifest:
         ModelNotFoundError: no graphs are shipped under this name.
         BackendError: the device cannot be used here.
     """
-    if choose_provider(device).name == CPU:
-        try:
+    on_cpu = choose_provider(device).name == CPU
+    try:
+        if on_cpu:
             return packaged_manifest(name, "d8" if int8_products_are_exact() else "u8")
-        except ModelNotFoundError:
-            pass
-    return packaged_manifest(name)
+        return packaged_manifest(name, FOR_GPUS)
+    except ModelNotFoundError:
+        return packaged_manifest(name)

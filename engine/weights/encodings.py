@@ -5,7 +5,8 @@ values along the last axis share a float32 scale; codes are unsigned with the ze
 ``d8`` is int8, transposed, for products with rows of activations that are quantized as they come: columns are
 cut into a few groups (``n_groups``), of which each has a scale for every output. ``u8`` is the same with
 codes around 128, for processors whose products of signed bytes overflow.
-``f16`` halves the file; it is computed in float32.
+``f16`` halves the file; it is computed in float32, but for models in ``g16``, which are for GPUs: there all
+is float16, vectors as well, and is computed so.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
 """
 
@@ -18,6 +19,12 @@ import numpy as np
 import numpy.typing as npt
 
 Encoding = Literal["f32", "f16", "q8", "q4", "d8", "u8"]
+
+Quantization = Encoding | Literal["g16"]
+"""How a model as a whole is stored."""
+
+FOR_GPUS: Quantization = "g16"
+"""That of the graphs of ``export.gpu_graph``."""
 
 WHOLE_COLUMNS: frozenset[Encoding] = frozenset({"d8", "u8"})
 """Those whose products are of integers over whole groups of columns."""

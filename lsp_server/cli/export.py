@@ -40,7 +40,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--ship", type=Path, metavar="DIR", help="write graph and manifest, without weights, here"
     )
     parser.add_argument(
-        "--quantization", choices=("f32", "f16", "q8", "q4", "d8", "u8"), default="q8", help="default: q8"
+        "--quantization",
+        choices=("f32", "f16", "q8", "q4", "d8", "u8", "g16"),
+        default="q8",
+        help="default: q8",
     )
     parser.add_argument(
         "--adapter", type=Path, metavar="FILE", help="a canvas adapter made by `unmask train adapter`"
@@ -130,7 +133,7 @@ def _base(args: argparse.Namespace) -> Path:
     from lsp_server.cli.progress import FirstUse
 
     if args.quantization == "f16":
-        raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4, d8 or u8.")
+        raise UsageError("f16 is for checkpoints with --from", "Choose f32, q8, q4, d8, u8 or g16.")
     config = load_settings(args).engine
     base = catalog.lookup(config.model)
     transitions = args.transitions
@@ -140,7 +143,7 @@ def _base(args: argparse.Namespace) -> Path:
         raise UsageError(f"{transitions} is no file", "`unmask train adapter` writes it beside the adapter.")
     if args.narrow and args.adapter is None:
         raise UsageError("--narrow is of an adapter", "Name it with --adapter FILE.")
-    drafting = drafting_rule(args.adapter)
+    drafting = drafting_rule(args.adapter, args.quantization)
     with FirstUse() as progress:
         gguf_path = sources.pull(
             base,

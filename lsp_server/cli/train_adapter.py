@@ -105,7 +105,12 @@ def _setting(name: str, present: Any, value: object) -> Any:
     """What a setting becomes: a number of the kind it is, or settings of its own."""
     if is_dataclass(present):
         return _changed(present, value, name)
-    kind, what = (float | int, "a number") if isinstance(present, float) else (int, "a whole number")
-    if isinstance(value, bool) or not isinstance(value, kind):
+    kinds: dict[type, tuple[tuple[type, ...], str]] = {
+        bool: ((bool,), "true or false"),
+        int: ((int,), "a whole number"),
+        float: ((float, int), "a number"),
+    }
+    kind, what = kinds[type(present)]
+    if isinstance(value, bool) is not (kind == (bool,)) or not isinstance(value, kind):
         raise UsageError(f"{name} must be {what}, not {value!r}")
     return value

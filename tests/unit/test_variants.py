@@ -10,7 +10,7 @@ from engine.weights import catalog
 
 
 @pytest.mark.parametrize(
-    ("provider", "exact", "quantization"), [(CPU, True, "d8"), (CPU, False, "u8"), (CUDA, True, "q8")]
+    ("provider", "exact", "quantization"), [(CPU, True, "d8"), (CPU, False, "u8"), (CUDA, True, "g16")]
 )
 def test_the_quicker_quantization_that_is_exact_here(
     provider: str, exact: bool, quantization: str, monkeypatch: pytest.MonkeyPatch
