@@ -123,7 +123,7 @@ class _Writer:
         bias: ir.Value,
         buffers: Sequence[ir.Value],
     ) -> tuple[ir.Value, list[ir.Value], list[ir.Value]]:
-        """Attention's result ``[S, n_heads * D]``, new keys and values, and the buffers with these in place."""
+        """Attention's result ``[S, n_heads * D]``, new keys and values, and the buffers with them."""
         c = self._config
         width, kv_width = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
         heads = self._op(

@@ -95,7 +95,7 @@ def package(
         rule: how the model is decoded by default.
 
     Raises:
-        ArtifactError: the adapter belongs to another base.
+        ArtifactError: the adapter belongs to another base, or to context that ran through it.
     """
     base = GgufBase(gguf_path)
     base_sha256 = artifact.sha256_of(gguf_path)
@@ -107,6 +107,8 @@ def package(
         info, tensors = read_adapter(adapter)
         if info.base_sha256 != base_sha256:
             raise ArtifactError(f"{adapter.name} was trained on another base", "Name that base's adapter.")
+        if info.recipe.get("gated") is False:
+            raise ArtifactError(f"{adapter.name} was trained without a gate", "Train one with it.")
         config = replace(config, adapter_rank=info.rank)
         shapes |= {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         shipped = directory / ADAPTER_FILE

@@ -23,8 +23,8 @@ class Recipe:
         distillation: weight of the base's distribution in the targets, the text's token having the rest.
         slot_decay: weight of a slot in the loss, relative to the slot before it.
         visible_weight: weight of slots whose answer is visible, relative to masked ones.
-        gated: whether context stays on the base. Otherwise it runs through the adapter as well, which is for
-            comparison alone: the base could not verify with such a cache, so the engine takes no such adapter.
+        gated: whether context stays on the base. Otherwise it runs through the adapter, too, which is for
+            comparison alone: the base could not verify behind such a cache.
         own_answers: share of samples that are answers of the base itself, where the corpus has some.
         vocabulary: how many tokens are scored.
         seed: of everything drawn.

@@ -76,7 +76,14 @@ def write_gguf(path: Path) -> None:
     writer.close()
 
 
-def write_adapter(gguf_path: Path, path: Path, *, base_sha256: str | None = None, rank: int = 32) -> None:
+def write_adapter(
+    gguf_path: Path,
+    path: Path,
+    *,
+    base_sha256: str | None = None,
+    rank: int = 32,
+    recipe: dict[str, object] | None = None,
+) -> None:
     """Write a random canvas adapter of the model, one that changes every gated row a lot, and its table.
 
     Args:
@@ -84,6 +91,7 @@ def write_adapter(gguf_path: Path, path: Path, *, base_sha256: str | None = None
         path: of the adapter.
         base_sha256: the base it claims; None for the model's own.
         rank: of its deltas.
+        recipe: how it says it was trained.
     """
     import torch
 
@@ -99,7 +107,7 @@ def write_adapter(gguf_path: Path, path: Path, *, base_sha256: str | None = None
             scale = 2.0 if name == "mask_embedding" else 0.2
             parameter.copy_(scale * torch.randn(parameter.shape, generator=generator))
     sha256 = base_sha256 or hashlib.sha256(gguf_path.read_bytes()).hexdigest()
-    save_adapter(model, AdapterInfo("tiny-canvas", sha256, rank, 6, {"steps": 0}), path)
+    save_adapter(model, AdapterInfo("tiny-canvas", sha256, rank, 6, recipe or {"steps": 0}), path)
     code = SourceFile("tiny", "tiny.py", "python", Path(__file__).read_text(encoding="utf-8"))
     known = np.arange(0, len(vocabulary()), 2)
     write_transitions([code], codec(gguf_path), known, path.with_name(TRANSITIONS_FILE))

@@ -34,6 +34,7 @@ from engine.denoising.transitions import Transitions
 from engine.denoising.unmask import best_tokens
 from engine.models.artifact import Manifest
 from engine.types import CancelToken, ModelInfo
+from engine.weights.encodings import FOR_GPUS
 
 CHUNK = 128
 """Rows encoded in one pass; between two passes a request can be cancelled."""
@@ -44,13 +45,13 @@ MS_PER_TOKEN = 3.0
 CUDA = "CUDAExecutionProvider"
 
 CUDA_ROW_WORTH = 0.06
-"""``DecodeRule.row_worth`` there, where no masks are computed: on an H200 (results log) a pass of eight rows
-takes 8 to 14 ms, one with masks 20 ms more, as their adapter is hundreds of kernels started one by one, and
-every further row 0.6 ms."""
+"""``DecodeRule.row_worth`` there for graphs that are not replayed, where no masks are computed: on an H200
+(results log) a pass of eight rows takes 8 to 14 ms, one with masks 20 ms more, as their adapter is hundreds of
+kernels started one by one, and every further row 0.6 ms."""
 
 
 class Model(Protocol):
-    """One pass of the model: ``engine.models.runtime.OnnxModel``, or the torch reference in ``export``."""
+    """One pass of the model: ``OnnxModel``, ``ReplayedModel``, or the torch reference in ``export``."""
 
     @property
     def manifest(self) -> Manifest:
@@ -86,7 +87,7 @@ class CanvasDenoiser:
         self._ms_per_token = 0.0 if on_cuda else MS_PER_TOKEN
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
-        if on_cuda:
+        if on_cuda and manifest.quantization != FOR_GPUS:
             self.rule = replace(self.rule, agreement=(), row_worth=min(self.rule.row_worth, CUDA_ROW_WORTH))
         self.special = SpecialTokens(
             manifest.special["fim_prefix"],

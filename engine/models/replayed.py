@@ -1,4 +1,4 @@
-"""A graph for GPUs, run at few sizes with everything in its place: captured once on CUDA, replayed from then on.
+"""A graph for GPUs at a few fixed sizes: captured once on CUDA, replayed from then on.
 
 Starting its kernels one by one is most of what a small pass costs on a GPU; a CUDA graph starts them all at
 once, if sizes and addresses are those of the capture. So rows and context are padded to a few sizes, each
@@ -9,7 +9,7 @@ inputs of ``export.gpu_graph``; ONNX Runtime is behind ``Session``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -132,6 +132,8 @@ class ReplayedModel:
         plain = [self._said(rows) for rows in (first, second, first)]
         if all(_agree(ours, theirs) for ours, theirs in zip(replayed, plain, strict=True)):
             self._session.capture(True)
+            reason = f"{self.provider.reason}; passes are captured and replayed"
+            self.provider = replace(self.provider, reason=reason)
 
     def _said(self, rows: Rows) -> FloatArray:
         """Logits of rows behind nothing."""
@@ -271,7 +273,7 @@ def padded(
 
 
 def n_in_line(rows: Rows) -> int:
-    """How many of the first rows are of the base and each follow the one before: as they would be in a cache."""
+    """How many of the first rows are of the base and each follow the one before, as in a cache."""
     n_new = len(rows)
     whole_line = (rows.sees == np.tri(n_new, dtype=np.bool_)).all(axis=1)
     in_line = whole_line & (rows.offsets == np.arange(n_new)) & ~rows.gated
@@ -279,7 +281,7 @@ def n_in_line(rows: Rows) -> int:
 
 
 def _side_by_side(array: FloatArray, n_columns: int) -> HalfArray:
-    """Entries ``[n_heads, n, head_dim]`` as a buffer of the device has them ``[1, n_columns, n_heads * head_dim]``."""
+    """Entries ``[n_heads, n, head_dim]`` as a device has them ``[1, n_columns, n_heads * head_dim]``."""
     n_heads, n, width = array.shape
     wide = np.zeros((1, n_columns, n_heads * width), dtype=np.float16)
     wide[0, :n] = array.swapaxes(0, 1).reshape(n, n_heads * width)

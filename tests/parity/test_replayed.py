@@ -136,8 +136,10 @@ def test_what_replays_wrongly_is_not_replayed(tiny_gpu: TinyModel) -> None:
     for faithful in (True, False):
         session = Stale(tiny_gpu.manifest, "cpu", 1)
         session.captures, session.faithful = True, faithful  # type: ignore[attr-defined]
-        ReplayedModel(session).check()
+        model = ReplayedModel(session)
+        model.check()
         assert session.captures == faithful
+        assert ("replayed" in model.provider.reason) == faithful
 
 
 def test_an_engine_over_it_says_what_the_base_says(tiny_gpu: TinyModel, tiny_f32: TinyModel) -> None:

@@ -439,6 +439,13 @@ def test_an_adapter_for_another_base_is_refused(tiny_f32: TinyModel, tmp_path: P
     assert not (tmp_path / "shipped" / "manifest.json").exists()
 
 
+def test_an_adapter_that_was_trained_without_a_gate_is_refused(tiny_f32: TinyModel, tmp_path: Path) -> None:
+    adapter = tmp_path / "open.safetensors"
+    tiny.write_adapter(tiny_f32.gguf, adapter, recipe={"gated": False})
+    with pytest.raises(ArtifactError, match=r"open\.safetensors was trained without a gate"):
+        package(tiny_f32.gguf, "tiny", "f32", tmp_path / "shipped", tmp_path / "artifact", adapter=adapter)
+
+
 @pytest.mark.parametrize("damage", ["flip", "missing"])
 @pytest.mark.parametrize("tiny_adapted", ["f32"], indirect=True)
 def test_an_altered_adapter_is_refused(tiny_adapted: TinyModel, tmp_path: Path, damage: str) -> None:

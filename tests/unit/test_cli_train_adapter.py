@@ -44,7 +44,7 @@ def test_settings_nested_ones_and_options() -> None:
     [
         ("{", "--recipe is not JSON"),
         ("rank=8", "--recipe is not JSON"),
-        ('{"learing_rate": 1}', "the recipe has the settings batch, cooldown, distillation, learning_rate"),
+        ('{"learing_rate": 1}', "the recipe has the settings batch, cooldown, distillation, gated"),
         (
             '{"shape": {"slots": 8}}',
             "shape has the settings context_tokens, n_canvases, n_slots, span_tokens",
@@ -55,6 +55,7 @@ def test_settings_nested_ones_and_options() -> None:
         ("8", "the recipe has the settings batch"),
         ('{"rank": "8"}', "rank must be a whole number, not '8'"),
         ('{"batch": 2.5}', "batch must be a whole number, not 2.5"),
+        ('{"gated": 1}', "gated must be true or false, not 1"),
         ('{"seed": true}', "seed must be a whole number, not True"),
         ('{"learning_rate": null}', "learning_rate must be a number, not None"),
         ('{"shape": {"n_slots": [8]}}', "n_slots must be a whole number, not [8]"),

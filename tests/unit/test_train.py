@@ -149,6 +149,20 @@ def test_slots_of_a_draft_see_those_before_them_and_slots_of_a_revision_all(
     assert first_slot(1, MASKED, 2) != pytest.approx(first_slot(1, MASKED, 3), abs=1e-2)
 
 
+def test_without_a_gate_the_context_runs_through_the_adapter_and_the_teacher_does_not(
+    model: DenoiserModel, samples: Samples
+) -> None:
+    shake(model)
+    batch = collate([samples[0]], CPU)
+    open_to_all = replace(RECIPE, gated=False)
+    said = [
+        Objective(model, torch.arange(N_VOCAB), recipe).predict(batch) for recipe in (RECIPE, open_to_all)
+    ]
+    (base, gated), (same, ungated) = said
+    assert torch.equal(base, same)
+    assert not torch.allclose(gated, ungated, atol=1e-2)
+
+
 def test_the_loss_falls_on_samples_seen_again_and_the_base_stays_as_it_is(
     model: DenoiserModel, samples: Samples, tmp_path: Path
 ) -> None:
