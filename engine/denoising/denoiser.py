@@ -232,10 +232,10 @@ class Denoiser(Reader, Protocol):
         Args:
             ahead: ``n`` slots, at least one.
             settled: the tokens before them, the context left out.
-            worth: how likely a branch beside the run must be to stand.
+            worth: how likely a token must be to stand, with all before it, to be proposed.
 
         Returns:
-            a run of ``n`` tokens, and the branches of that worth.
+            a run of up to ``n`` tokens, one at least, and the branches of that worth.
         """
 
     def guess(self, settled: Sequence[int], worth: float, allowed: IntArray | None) -> Draft:

@@ -196,16 +196,16 @@ class Transitions:
         places = np.minimum(np.searchsorted(self._vocabulary, ids), len(self._vocabulary) - 1)
         return np.where(self._vocabulary[places] == ids, places, UNKNOWN)
 
-    def draft(self, ahead: Ahead, before: Sequence[int], worth: float = 1.0) -> Draft:
+    def draft(self, ahead: Ahead, before: Sequence[int], worth: float | None = None) -> Draft:
         """What slots and transitions together speak for.
 
         Args:
             ahead: ``n_slots`` slots, by the adapter.
             before: all tokens before the first of them, the context's included; at least one.
-            worth: how likely a branch beside the run must be to stand.
+            worth: how likely a token must be to stand, with all before it; None for one token in every slot.
 
         Returns:
-            a run of ``n_slots`` tokens and its branches; the chance of each token is given the one before.
+            a run, of one token at least, and its branches; the chance of each token is given the one before.
         """
         scores = np.stack([np.take(logits, self._vocabulary) for logits in ahead.logits])
         return self.choose(scores, before, worth, distances=ahead.distances)
@@ -231,7 +231,7 @@ class Transitions:
         self,
         scores: FloatArray,
         before: Sequence[int],
-        worth: float = 1.0,
+        worth: float | None = None,
         rule: TransitionRule | None = None,
         distances: Sequence[int] | None = None,
     ) -> Draft:
@@ -254,12 +254,14 @@ class Transitions:
 
         def wait(place: _Place, others: list[tuple[int, float]]) -> None:
             for index, chance in others:
-                if place.reach * chance >= worth:
+                if worth is not None and place.reach * chance >= worth:
                     heapq.heappush(waiting, (-place.reach * chance, next(order), place, index, chance))
 
         place = _Place(ROOT, 0, self.indices(before), 1.0)
         while place.slot < len(scores):
             best, *others = self._candidates(scores[place.slot], place.known, weights[place.slot], rule)
+            if nodes and worth is not None and place.reach * best[1] < worth:
+                break
             wait(place, others)
             place = add(place, *best)
         while waiting and len(nodes) < MAX_NODES:

@@ -37,8 +37,9 @@ def stands(logits: FloatArray, drafted: int, chosen: int, rule: DecodeRule) -> b
 
 def is_close(logits: FloatArray) -> bool:
     """Whether the two best tokens of one row of logits ``[n_vocab]`` are a ``CLOSE_CALL``."""
-    second, first = np.partition(logits, -2)[-2:]
-    return bool(first - second < CLOSE_CALL)
+    best = int(logits.argmax())
+    second = max(logits[:best].max(initial=-np.inf), logits[best + 1 :].max(initial=-np.inf))
+    return bool(logits[best] - second < CLOSE_CALL)
 
 
 def chances_of(logits: FloatArray, tokens: Sequence[int] | npt.NDArray[np.int64]) -> list[float]:

@@ -46,8 +46,8 @@ CUDA = "CUDAExecutionProvider"
 
 CUDA_ROW_WORTH = 0.06
 """``DecodeRule.row_worth`` there for graphs that are not replayed, where no masks are computed: on an H200
-(results log) a pass of eight rows takes 8 to 14 ms, one with masks 20 ms more, as their adapter is hundreds of
-kernels started one by one, and every further row 0.6 ms."""
+(results log) a pass of eight rows takes 8 to 14 ms, one with masks 20 ms more, as their adapter is hundreds
+of kernels started one by one, and every further row 0.6 ms."""
 
 
 class Model(Protocol):

@@ -154,11 +154,13 @@ def test_any_context_gives_tokens_of_the_vocabulary(
     logits = np.random.default_rng(seed).normal(size=(n_slots, CODEC.n_vocab)).astype(np.float32)
     kept = logits.copy()
     draft = table.draft(Ahead.group(logits), ids(before), worth)
-    assert draft.n_run >= n_slots
+    assert draft.n_run >= 1
     assert len(draft) <= MAX_NODES and max(draft.depths, default=-1) < max(n_slots, 1)
     assert set(draft.tokens) <= set(ids("abcd"))
     assert all(0.0 <= chance <= 1.0 + 1e-6 for chance in draft.chances)
-    assert all(reach >= worth for reach in draft.reached[n_slots:])
+    assert all(reach >= worth for reach in draft.reached[1:])
+    whole = table.draft(Ahead.group(logits), ids(before))
+    assert whole.n_run == len(whole) == n_slots and whole.tokens[: draft.n_run] == draft.tokens[: draft.n_run]
     assert (logits == kept).all()
 
 
@@ -207,7 +209,7 @@ def test_what_is_no_table_is_refused_by_name(tmp_path: Path, content: bytes | No
 
 
 def test_a_guess_goes_by_corpus_and_context_alone(table: Transitions) -> None:
-    assert CODEC.decode(table.guess(ids("xa"), 0.5).tokens).startswith("bcd")
+    assert CODEC.decode(table.guess(ids("xa"), 0.1).tokens).startswith("bcd")
     in_context = table.guess(ids("acacacacaca"), 0.5)  # here, c follows a
     assert CODEC.decode(in_context.tokens[:1]) == "c"
     assert all(chance <= ALONE.share for chance in in_context.chances)
