@@ -68,8 +68,7 @@ def choose_provider(device: Device) -> Provider:
         return Provider(CPU, "asked for by the setting device=cpu")
     missing = _why_no_cuda()
     if missing is None:
-        _load_cuda_libraries()
-        return Provider(CUDA, "an NVIDIA driver and the CUDA provider are present")
+        return Provider(CUDA, "an NVIDIA driver is present and the CUDA provider starts")
     if device == "cuda":
         raise BackendError(
             f"device=cuda cannot be used: {missing}", "Use device=auto, or install what is missing."
@@ -85,14 +84,19 @@ def _why_no_cuda() -> str | None:
         ctypes.CDLL(driver)
     except OSError:
         return "no NVIDIA driver was found"
-    return None
+    return None if _cuda_starts() else "the CUDA provider does not start (CUDA's libraries are missing)"
 
 
 @cache
-def _load_cuda_libraries() -> None:
-    """Load CUDA's libraries from their wheels; without these the provider looks for the system's own."""
+def _cuda_starts() -> bool:
+    """Whether a session runs on CUDA; tried, as ONNX Runtime goes on without it where libraries are missing.
+
+    These are looked for in their wheels; without those the provider looks for the system's own.
+    """
     with contextlib.redirect_stdout(io.StringIO()):  # it prints what it does not find, where LSP is spoken
         ort.preload_dlls(directory="")
+        started = _int8_kernel(1, (CUDA, CPU)).get_providers()
+    return bool(started[0] == CUDA)
 
 
 class OnnxModel:
@@ -117,11 +121,6 @@ class OnnxModel:
             self._session = ort.InferenceSession(str(path), options, providers=providers)
         except Exception as error:  # the library raises many kinds
             raise BackendError(f"ONNX Runtime cannot load {path.name} ({error})", _REMEDY) from error
-        used = self._session.get_providers()[0]
-        if used != self.provider.name:
-            if device == "cuda":
-                raise BackendError("ONNX Runtime could not start CUDA", _REMEDY)
-            self.provider = Provider(used, "the CUDA provider did not start (its libraries are missing)")
         self._inputs = {i.name for i in self._session.get_inputs()}
         self._past_names = [i.name for i in self._session.get_inputs() if i.name.startswith("past_")]
         if len(self._past_names) != 2 * manifest.n_layers:
@@ -416,8 +415,6 @@ def int8_products_per_s(threads: int) -> float:
     return KERNEL_ROWS * KERNEL_WIDTH**2 / best
 
 
-def _int8_kernel(threads: int) -> ort.InferenceSession:
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = threads
+def _int8_kernel(threads: int, providers: Sequence[str] = (CPU,)) -> ort.InferenceSession:
     kernel = (resources.files("engine") / "kernels" / "int8_product.onnx").read_bytes()
-    return ort.InferenceSession(kernel, options, providers=[CPU])
+    return ort.InferenceSession(kernel, _options(threads), providers=list(providers))
