@@ -21,7 +21,7 @@ from engine.denoising.denoiser import SpecialTokens
 from engine.denoising.tokens import TokenCodec
 from engine.denoising.transitions import Transitions
 from engine.errors import ArtifactError
-from engine.models.artifact import Manifest, sha256_of
+from engine.models.artifact import sha256_of
 from export.adapter import (
     ADAPTER_FILE,
     AdapterInfo,
@@ -219,7 +219,7 @@ def _squaring_seconds(matrix: Tensor) -> float:
 
 def train_adapter(
     gguf_path: Path,
-    manifest: Manifest,
+    special: SpecialTokens,
     codec: TokenCodec,
     corpus: Path,
     recipe: Recipe,
@@ -235,7 +235,7 @@ def train_adapter(
 
     Args:
         gguf_path: the verified base weights; they are held in ``fastest_dtype``.
-        manifest: of the base's artifact, for its special tokens.
+        special: the base's markers.
         codec: the base's tokenizer.
         corpus: a directory made by ``unmask train corpus``; answers that ``unmask train answers`` put there
             are trained on, too.
@@ -266,14 +266,8 @@ def train_adapter(
     say(f"{len(unseen)} files and {len(unseen_answers)} answers held out")
     repeated = [file for file in files for _ in range(REPEATS.get(file.language, 1))]
     end = codec.id_of("<|endoftext|>")
-    special = SpecialTokens(
-        manifest.special["fim_prefix"],
-        manifest.special["fim_suffix"],
-        manifest.special["fim_middle"],
-        manifest.end_ids,
-    )
-    end = min(manifest.end_ids) if end is None else end
-    frequent = frequent_tokens(files[:COUNTED_FILES], codec, recipe.vocabulary, set(manifest.end_ids))
+    end = min(special.end) if end is None else end
+    frequent = frequent_tokens(files[:COUNTED_FILES], codec, recipe.vocabulary, set(special.end))
     directory.mkdir(parents=True, exist_ok=True)
     write_transitions(files, codec, frequent, directory / TRANSITIONS_FILE)
     transitions = Transitions.from_file(directory / TRANSITIONS_FILE)

@@ -34,6 +34,11 @@ class Provider:
     name: str
     reason: str
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether it computes on a GPU."""
+        return self.name == "CUDAExecutionProvider"
+
 
 @dataclass(frozen=True, slots=True)
 class SpecialTokens:

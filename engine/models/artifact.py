@@ -17,6 +17,7 @@ from typing import Any, TypeVar, get_args
 
 from engine.denoising.cache import CacheShape
 from engine.denoising.commit import CommitRule, Order
+from engine.denoising.denoiser import SpecialTokens
 from engine.denoising.diffusion import FAMILIES, Attention, Diffusion, Noise, Placing
 from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.errors import ArtifactError, IntegrityError
@@ -131,6 +132,14 @@ class Manifest:
     diffusion: Diffusion | None
     cache_shapes: tuple[CacheShape, ...]
     window: int | None
+
+    @property
+    def markers(self) -> SpecialTokens:
+        """What the layout and the loop need of a model that has infilling markers."""
+        special = self.special
+        return SpecialTokens(
+            special["fim_prefix"], special["fim_suffix"], special["fim_middle"], self.end_ids
+        )
 
     @property
     def directory(self) -> Path:

@@ -24,7 +24,6 @@ from engine.denoising.denoiser import (
     Prediction,
     Provider,
     Reading,
-    SpecialTokens,
     log_probs_of,
     reading_of,
 )
@@ -42,10 +41,8 @@ CHUNK = 128
 MS_PER_TOKEN = 3.0
 """What encoding a token of context takes until it was measured, in milliseconds: two cores."""
 
-CUDA = "CUDAExecutionProvider"
-
 CUDA_ROW_WORTH = 0.06
-"""``DecodeRule.row_worth`` there for graphs that are not replayed, where no masks are computed: on an H200
+"""``DecodeRule.row_worth`` on CUDA for graphs that are not replayed, where no masks are computed: on an H200
 (results log) a pass of eight rows takes 8 to 14 ms, one with masks 20 ms more, as their adapter is hundreds
 of kernels started one by one, and every further row 0.6 ms."""
 
@@ -83,18 +80,12 @@ class CanvasDenoiser:
         self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
-        on_cuda = model.provider.name == CUDA
-        self._ms_per_token = 0.0 if on_cuda else MS_PER_TOKEN
+        self._ms_per_token = 0.0 if model.provider.on_gpu else MS_PER_TOKEN
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
-        if on_cuda and manifest.quantization != FOR_GPUS:
+        if model.provider.on_gpu and manifest.quantization != FOR_GPUS:
             self.rule = replace(self.rule, agreement=(), row_worth=min(self.rule.row_worth, CUDA_ROW_WORTH))
-        self.special = SpecialTokens(
-            manifest.special["fim_prefix"],
-            manifest.special["fim_suffix"],
-            manifest.special["fim_middle"],
-            manifest.end_ids,
-        )
+        self.special = manifest.markers
         self.info = ModelInfo(
             manifest.name,
             manifest.quantization,

@@ -57,18 +57,29 @@ def find_artifact(
     if there is not None:
         return there
     base = catalog.lookup(config.model)
+    gguf_path = base_weights(config, base, progress=progress, cancel=cancel)
+    manifest = suited_manifest(base.name, config.device)
     store = ModelStore(config.cache_dir)
-    gguf_path = sources.pull(
+    return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
+
+
+def base_weights(
+    config: EngineConfig,
+    base: catalog.BaseModel,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> Path:
+    """The verified GGUF of a base model; fetched, as a configuration says, where it is not there yet."""
+    return sources.pull(
         base,
-        store,
+        ModelStore(config.cache_dir),
         order=config.sources,
         base_file=config.base_file,
         offline=config.offline,
         progress=progress,
         cancel=cancel,
     )
-    manifest = suited_manifest(base.name, config.device)
-    return build_artifact(manifest, base, gguf_path, store, progress=progress, cancel=cancel)
 
 
 def artifact_here(config: EngineConfig) -> Path | None:

@@ -54,10 +54,7 @@ class DiffusionDenoiser:
         self._attention = attention_of(kind, model, max_cache_bytes)
         self.special: SpecialTokens | PlainTokens
         if kind.placing == "suffix_prefix":
-            marker = manifest.special
-            self.special = SpecialTokens(
-                marker["fim_prefix"], marker["fim_suffix"], marker["fim_middle"], manifest.end_ids
-            )
+            self.special = manifest.markers
         else:
             self.special = PlainTokens(
                 kind.opening, kind.closing, manifest.end_ids, sees_suffix=kind.placing == "in_place"

@@ -126,8 +126,8 @@ def _base(args: argparse.Namespace) -> Path:
     """A base model to an artifact, or to the files that ship for it."""
     from engine.denoising.schedule import LEFT_TO_RIGHT
     from engine.models.assemble import shipped_file
-    from engine.weights import catalog, sources
-    from engine.weights.store import ModelStore
+    from engine.models.loading import base_weights
+    from engine.weights import catalog
     from export.package import drafting_rule, package
     from export.transitions import TRANSITIONS_FILE
     from lsp_server.cli.progress import FirstUse
@@ -145,14 +145,7 @@ def _base(args: argparse.Namespace) -> Path:
         raise UsageError("--narrow is of an adapter", "Name it with --adapter FILE.")
     drafting = drafting_rule(args.adapter, args.quantization)
     with FirstUse() as progress:
-        gguf_path = sources.pull(
-            base,
-            ModelStore(config.cache_dir),
-            order=config.sources,
-            base_file=config.base_file,
-            offline=config.offline,
-            progress=progress,
-        )
+        gguf_path = base_weights(config, base, progress=progress)
     with tempfile.TemporaryDirectory(prefix="unmask-export-") as scratch:
         package(
             gguf_path,

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
     gguf_path, manifest, codec = trained_base(load_settings(args).engine)
     path = train_adapter(
         gguf_path,
-        manifest,
+        manifest.markers,
         codec,
         args.corpus,
         recipe,

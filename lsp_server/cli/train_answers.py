@@ -118,7 +118,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: EngineConfig) -> int:
     """Have the base fill spans in batches."""
-    from engine.denoising.denoiser import SpecialTokens
     from export.data import Shape
     from export.evaluate import heldout
     from export.own_answers import AnswersFile
@@ -130,10 +129,6 @@ def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: Engin
     if not gpu_is_there():
         raise UsageError("--cuda: torch finds no GPU", "Leave it out to ask one request after the other.")
     gguf_path, manifest, codec = trained_base(config)
-    marker = manifest.special
-    special = SpecialTokens(
-        marker["fim_prefix"], marker["fim_suffix"], marker["fim_middle"], manifest.end_ids
-    )
     n_context, n_tokens = args.context_tokens or Shape().context_tokens, Shape().span_tokens
     writer = Writer.on_gpu(gguf_path, WRITTEN_AT_ONCE, n_context, n_tokens)
     file = AnswersFile(
@@ -142,7 +137,7 @@ def _write_on_gpu(cases: Sequence[Case], args: argparse.Namespace, config: Engin
     spans = [case for case in cases if isinstance(case, heldout.Case) and case.name not in file.asked]
     for first in range(0, len(spans), WRITTEN_AT_ONCE):
         batch = spans[first : first + WRITTEN_AT_ONCE]
-        contexts = [context_of(case, codec, special, n_context) for case in batch]
+        contexts = [context_of(case, codec, manifest.markers, n_context) for case in batch]
         for case, answer in zip(batch, writer.write(contexts, manifest.end_ids), strict=True):
             file.add(case, [answer] if answer.tokens else [])
         _say(f"{first + len(batch)} of {len(spans)}")

@@ -19,18 +19,10 @@ def trained_base(config: EngineConfig) -> tuple[Path, Manifest, TokenCodec]:
     """
     from engine.denoising.tokens import TokenCodec
     from engine.models.assemble import packaged_manifest
-    from engine.models.loading import find_artifact
-    from engine.weights import catalog, sources
-    from engine.weights.store import ModelStore
+    from engine.models.loading import base_weights, find_artifact
+    from engine.weights import catalog
 
     base = catalog.lookup(config.model)
     manifest = packaged_manifest(base.name)
     codec = TokenCodec.from_file(find_artifact(config) / manifest.tokenizer.file)
-    gguf_path = sources.pull(
-        base,
-        ModelStore(config.cache_dir),
-        order=config.sources,
-        base_file=config.base_file,
-        offline=config.offline,
-    )
-    return gguf_path, manifest, codec
+    return base_weights(config, base), manifest, codec

@@ -27,7 +27,7 @@ from engine.errors import ArtifactError, IntegrityError
 from engine.models import runtime
 from engine.models.artifact import load_manifest
 from engine.models.assemble import assemble
-from engine.models.canvas_denoiser import CUDA, CUDA_ROW_WORTH, CanvasDenoiser
+from engine.models.canvas_denoiser import CUDA_ROW_WORTH, CanvasDenoiser
 from engine.models.runtime import OnnxModel
 from engine.types import CancelToken, Deadline, FillRequest
 from engine.weights import encodings
@@ -143,7 +143,7 @@ def test_onnx_agrees_with_torch(tiny_model: TinyModel) -> None:
 def test_on_cuda_tokens_are_drafted_without_masks(tiny_f32: TinyModel) -> None:
     onnx_model = OnnxModel(tiny_f32.manifest, "cpu", 1)
     drafted = replace(tiny_f32.manifest, decode=DecodeRule((0.8, 0.6), 0.35))
-    onnx_model.manifest, onnx_model.provider = drafted, Provider(CUDA, "as told")
+    onnx_model.manifest, onnx_model.provider = drafted, Provider(runtime.CUDA, "as told")
     rule = CanvasDenoiser(onnx_model, 1 << 20).rule
     assert (rule.agreement, rule.row_worth, rule.drafts) == ((), CUDA_ROW_WORTH, True)
 

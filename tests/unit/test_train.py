@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from itertools import islice
 from pathlib import Path
-from types import SimpleNamespace
 from typing import get_args
 
 import numpy as np
@@ -262,13 +261,11 @@ def test_a_corpus_and_the_bases_own_answers_become_an_adapter(
                 "answers": [asdict(answer) for answer in answers],
             }
             answers_path(corpus, split, 1).write_text(json.dumps(line) + "\n", encoding="utf-8")
-    manifest = SimpleNamespace(
-        special={"fim_prefix": prefix, "fim_middle": middle, "fim_suffix": suffix}, end_ids=frozenset({end})
-    )
+    special = SpecialTokens(prefix, suffix, middle, frozenset({end}))
     said: list[str] = []
     path = train_adapter(
         gguf_path,
-        manifest,  # type: ignore[arg-type]
+        special,
         codec,
         corpus,
         replace(RECIPE, steps=2),

@@ -26,8 +26,7 @@ from engine.engine import Engine, open_denoiser
 from engine.errors import UnmaskError, UsageError
 from engine.models.artifact import Manifest, load_manifest
 from engine.types import CancelToken, FillRequest, ModelInfo, ProgressListener
-from engine.weights import catalog, sources
-from engine.weights.store import ModelStore
+from engine.weights import catalog
 from lsp_server.cli import machine
 from lsp_server.cli.measure import OCCASIONS, Kind, Occasion
 from lsp_server.cli.measure.greedy import GreedyDenoiser, NextToken
@@ -296,14 +295,9 @@ class Hall:
         Raises:
             UsageError, ModelError: see ``_base``.
         """
-        config = self._config
-        return sources.pull(
-            self._base(),
-            ModelStore(config.cache_dir),
-            order=config.sources,
-            base_file=config.base_file,
-            offline=config.offline,
-        )
+        from engine.models.loading import base_weights
+
+        return base_weights(self._config, self._base())
 
     def _own_manifest(self) -> Manifest | None:
         if self._config.is_fake:
