@@ -52,7 +52,15 @@ def test_a_corpus_becomes_an_adapter_and_an_artifact_that_answers(
     told: list[str] = []
     run = tmp_path / "run"
     adapter = train_adapter(
-        tiny_f32.gguf, manifest, codec, tmp_path, RECIPE, run, name="canvas-9", every=2, say=told.append
+        tiny_f32.gguf,
+        manifest.markers,
+        codec,
+        tmp_path,
+        RECIPE,
+        run,
+        name="canvas-9",
+        every=2,
+        say=told.append,
     )
     info, _ = read_adapter(adapter)
     assert (info.name, info.base_sha256, info.rank) == ("canvas-9", sha256_of(tiny_f32.gguf), 8)
