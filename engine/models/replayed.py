@@ -160,7 +160,7 @@ class ReplayedModel:
         n_past, n_new = len(cache.ids), len(rows)
         n_rows = rows_for(n_new)
         n_columns = columns_for(n_past + n_rows)
-        n_wanted = 1 if len(wanted) <= 1 else n_rows
+        n_wanted = 1 if len(wanted) <= 1 else rows_for(len(wanted))
         resident = self._resident(cache, n_columns)
         place = self._place(n_rows, n_columns, n_wanted)
         for name, values in padded(rows, wanted, n_past, n_rows, n_columns, n_wanted).items():
