@@ -251,7 +251,7 @@ class Workbench:
 
         def judged(denoised: Denoised) -> _Answered:
             found = flaws(denoised.text) if _ended(denoised) else Flaws(MANY, (len(denoised.text),))
-            slots = [self._slot(denoised, at_char) for at_char in found.chars]
+            slots = [denoised.slot_of(at_char, self.codec) for at_char in found.chars]
             near = tuple(
                 one for one in denoised.doubts if any(at - NEAR <= one.slot <= at + 1 for at in slots)
             )
@@ -263,15 +263,6 @@ class Workbench:
             tries=EDIT_TRIES,
             go_on=lambda: not self.deadline.passed,
         ).denoised
-
-    def _slot(self, denoised: Denoised, at_char: int) -> int:
-        """The slot that a character of an answer stands in."""
-        at_byte, end_byte = len(denoised.text[:at_char].encode("utf-8", "replace")), 0
-        for slot, token in enumerate(denoised.tokens):
-            end_byte += len(self.codec.token_bytes[token])
-            if end_byte > at_byte:
-                return slot
-        return len(denoised.tokens)
 
     def score(
         self, prefix: str, text: str, suffix: str, language: str

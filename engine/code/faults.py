@@ -5,7 +5,7 @@ Pure functions of text.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from engine.code.indentation import indentation_faults
@@ -22,10 +22,12 @@ class Faults:
     Attributes:
         errors: places the grammar could not read, and lines whose indentation cannot be right.
         unknown: names that nothing defines.
+        names: which these are; no part of how bad they are.
     """
 
     errors: int
     unknown: int
+    names: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __bool__(self) -> bool:
         """Whether there are any."""
@@ -72,7 +74,8 @@ class Blame:
         errors = errors_of(text, self._language)
         errors = max(errors - self._errors_anyway, 0) if errors else 0
         unknown = unresolved(text, self._language)
-        return Faults(errors + (not fill.strip()), len(unknown - self._unknown_anyway) if unknown else 0)
+        names = unknown - self._unknown_anyway if unknown else unknown
+        return Faults(errors + (not fill.strip()), len(names), names)
 
     @cached_property
     def _errors_anyway(self) -> int:

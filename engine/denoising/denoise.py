@@ -112,6 +112,15 @@ class Denoised:
     stopped: str
     doubts: tuple[Doubt, ...] = ()
 
+    def slot_of(self, at_char: int, codec: TokenCodec) -> int:
+        """The slot that a character of the text stands in; behind the text, the number of its tokens."""
+        at_byte, end_byte = len(self.text[:at_char].encode("utf-8", "replace")), 0
+        for slot, token in enumerate(self.tokens):
+            end_byte += len(codec.token_bytes[token])
+            if end_byte > at_byte:
+                return slot
+        return len(self.tokens)
+
 
 N_DOUBTS = 3
 """Other tokens that are noted of a slot."""

@@ -39,6 +39,9 @@ STAND_IN = "..."
 TRIES, AUTOMATIC_TRIES = 8, 2
 """How often a fill with faults is tried anew: one that was asked for, and one that only typing asked for."""
 
+NAME_TRIES = 4
+"""How often where names that nothing defines are all that is wrong: what helps helps soon (results log)."""
+
 SLOT_TRIES = 2
 """The same for a model that fills slots in any order: a try costs it a pass for every slot of the canvas."""
 
@@ -203,11 +206,14 @@ class Filler:
             fill = denoised.text[len(piece) :] if denoised.text.startswith(piece) else ""
             fill = _trimmed(request, language, hole, fill, denoised.stopped)
             limits.cancel.check()
-            return _Attempt(fill, denoised, UNJUDGED if limits.deadline.passed else blame.of(fill))
+            faults = UNJUDGED if limits.deadline.passed else blame.of(fill)
+            return _Attempt(fill, _with_doubts_that_matter(denoised, faults, self._codec), faults)
 
         made = attempt(())
         if self._revises and request.revise and self._doubtful(request, language, hole, made):
             tries = AUTOMATIC_TRIES if request.automatic else TRIES
+            if not made.faults.errors:
+                tries = min(tries, NAME_TRIES)
             if isinstance(self._rule, CommitRule):
                 tries = min(tries, SLOT_TRIES)
             made = revise(made, attempt, tries=tries, go_on=lambda: not limits.deadline.passed)
@@ -335,6 +341,21 @@ class Filler:
             pieces.append(data[min(hidden, len(data)) :].decode("utf-8", errors="replace"))
             hidden = max(0, hidden - len(data))
         return CanvasFrame(hole, step, tuple(pieces), done=False)
+
+
+def _with_doubts_that_matter(denoised: Denoised, faults: Faults, codec: TokenCodec) -> Denoised:
+    """A canvas without doubts of slots in which nothing could mend its faults.
+
+    A name that nothing defines stays one whatever stands behind it. Other faults may be mended anywhere, and
+    a name that only the text behind the hole uses may be defined anywhere.
+    """
+    if faults.errors or not faults.names:
+        return denoised
+    places = [re.search(rf"(?<!\w){re.escape(name)}(?!\w)", denoised.text) for name in faults.names]
+    if not all(places):
+        return denoised
+    last = max(denoised.slot_of(place.end() - 1, codec) for place in places if place)
+    return replace(denoised, doubts=tuple(doubt for doubt in denoised.doubts if doubt.slot <= last))
 
 
 def _trimmed(request: FillRequest, language: Language, hole: Hole, fill: str, stopped: str) -> str:

@@ -16,7 +16,7 @@ examples:
   unmask export --quantization f32 --out reference   with float32 weights
   unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b
   unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b --quantization d8
-  unmask export --adapter run/adapter.safetensors --ship engine/artifacts/qwen2.5-coder-0.5b --quantization g16
+  unmask export --quantization g16 --adapter run/adapter.safetensors --out for-gpu
   unmask export --model qwen2.5-coder-1.5b --transitions engine/artifacts/transitions.safetensors \
       --ship engine/artifacts/qwen2.5-coder-1.5b
   unmask export --from DIR --out my-model            an open diffusion checkpoint, for --model my-model

@@ -9,11 +9,13 @@ import pytest
 
 from engine.code.faults import Blame, Faults
 from engine.denoising.canvas import Canvas
+from engine.denoising.denoise import Denoised, Doubt
 from engine.denoising.denoiser import Prediction
 from engine.denoising.fake import FakeDenoiser
 from engine.denoising.schedule import Decoding
 from engine.engine import Engine
 from engine.errors import Cancelled
+from engine.filling.filler import _with_doubts_that_matter
 from engine.types import CancelToken, CanvasFrame, FillRequest, FillResult
 
 
@@ -81,6 +83,27 @@ HEADER = "def f(a):\n"
 def test_a_fill_with_a_fault_is_masked_again(prefix: str, suffix: str, first: str, second: str) -> None:
     result = fill(TwoMinds(f"{first}\n", f"{second}\n"), prefix, suffix)
     assert result.fills[0].rstrip("\n") == second
+
+
+@pytest.mark.parametrize(
+    ("faults", "last"),
+    [
+        (Faults(0, 1, frozenset({"qux"})), 4),  # nothing behind the name makes it known
+        (Faults(0, 2, frozenset({"qux", "zap"})), 14),
+        (Faults(0, 2, frozenset({"qux", "elsewhere"})), 15),  # what the text behind the hole uses
+        (Faults(1, 1, frozenset({"qux"})), 15),
+        (Faults(0, 0), 15),
+    ],
+)
+def test_tries_begin_where_a_fault_can_be_mended(faults: Faults, last: int) -> None:
+    codec = FakeDenoiser("x").codec
+    text = "a(qux, 'é', zap)"
+    tokens = tuple(codec.encode(text))
+    slots = [len(codec.encode(text[:at])) for at in range(len(text))]
+    doubts = tuple(Doubt(slot, 1, 0.5, 0.3) for slot in slots)
+    canvas = Denoised(text, tokens, (0.9,) * len(tokens), 0.9, 1, 1, "end", doubts)
+    kept = _with_doubts_that_matter(canvas, faults, codec).doubts
+    assert [doubt.slot for doubt in kept] == slots[: last + 1]
 
 
 @pytest.mark.parametrize("decoding", ["lossless", "left_to_right"])
