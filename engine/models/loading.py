@@ -8,7 +8,7 @@ from engine.config import EngineConfig
 from engine.denoising.denoiser import AnyDenoiser
 from engine.denoising.tokens import TokenCodec
 from engine.denoising.transitions import Transitions
-from engine.errors import ArtifactError
+from engine.errors import ArtifactError, BackendError
 from engine.models.artifact import Manifest, is_artifact, verify
 from engine.models.assemble import artifact_path, build_artifact
 from engine.models.canvas_denoiser import CanvasDenoiser
@@ -100,8 +100,11 @@ def _model(manifest: Manifest, config: EngineConfig) -> OnnxModel | ReplayedMode
     """The loaded graph."""
     if manifest.quantization != FOR_GPUS:
         return OnnxModel(manifest, config.device, config.threads)
-    replayed = ReplayedModel(FixedSession(manifest, config.device, config.threads))
-    replayed.check()
+    try:
+        replayed = ReplayedModel(FixedSession(manifest, config.device, config.threads))
+        replayed.check()
+    except BackendError:  # what cannot be captured can still be run
+        return ReplayedModel(FixedSession(manifest, config.device, config.threads, captures=False))
     return replayed
 
 

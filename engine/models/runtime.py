@@ -16,6 +16,7 @@ import time
 from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib import resources
+from pathlib import Path
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -118,7 +119,7 @@ class OnnxModel:
         providers = [self.provider.name] if self.provider.name == CPU else [self.provider.name, CPU]
         path = manifest.path(manifest.graphs["canvas"])
         try:
-            self._session = ort.InferenceSession(str(path), options, providers=providers)
+            self._session = _opened(path, options, providers)
         except Exception as error:  # the library raises many kinds
             raise BackendError(f"ONNX Runtime cannot load {path.name} ({error})", _REMEDY) from error
         self._inputs = {i.name for i in self._session.get_inputs()}
@@ -251,33 +252,24 @@ class FixedSession:
 
     Args:
         manifest, device, threads: see ``OnnxModel``.
+        captures: whether passes are captured and replayed where the device can.
 
     Raises:
-        BackendError: ONNX Runtime refuses the graph or the provider.
+        BackendError: ONNX Runtime refuses the graph or the provider, or to capture what it computes.
     """
 
-    def __init__(self, manifest: Manifest, device: Device, threads: int) -> None:
+    def __init__(self, manifest: Manifest, device: Device, threads: int, *, captures: bool = True) -> None:
         self.manifest, self.provider = manifest, choose_provider(device)
-        self.captures = self.provider.name == CUDA
-        self._memory = "cuda" if self.captures else "cpu"
+        self.captures = captures and self.provider.on_gpu
+        self._memory = "cuda" if self.provider.on_gpu else "cpu"
         path = manifest.path(manifest.graphs["canvas"])
-        options = _options(threads)
+        cuda = (CUDA, {"enable_cuda_graph": str(int(self.captures))})
         try:
-            self._session = self._opened(str(path), options)
+            self._session = _opened(path, _options(threads), [cuda, CPU] if self.provider.on_gpu else [CPU])
         except Exception as error:  # the library raises many kinds
             raise BackendError(f"ONNX Runtime cannot load {path.name} ({error})", _REMEDY) from error
         self.is_adapted = "gate" in {i.name for i in self._session.get_inputs()}
         self._bindings: dict[int, ort.IOBinding] = {}
-
-    def _opened(self, path: str, options: ort.SessionOptions) -> ort.InferenceSession:
-        if self.provider.name == CPU:
-            return ort.InferenceSession(path, options, providers=[CPU])
-        capturing = [(CUDA, {"enable_cuda_graph": "1"}), CPU]
-        try:
-            return ort.InferenceSession(path, options, providers=capturing)
-        except Exception:  # what cannot be captured can still be run
-            self.captures = False
-            return ort.InferenceSession(path, options, providers=[CUDA, CPU])
 
     def capture(self, wanted: bool) -> None:
         """Capture and replay passes from now on, or start their kernels one by one."""
@@ -323,6 +315,13 @@ class _Mirror:
     def is_of(self, cache: ContextCache) -> bool:
         """Whether the cache still has the arrays that these were copied from."""
         return all(ours is theirs for ours, theirs in zip(self._arrays, cache.arrays, strict=True))
+
+
+def _opened(
+    path: Path, options: ort.SessionOptions, providers: Sequence[str | tuple[str, dict[str, str]]]
+) -> ort.InferenceSession:
+    """A session with these providers or none; by itself the library would print that it takes others."""
+    return ort.InferenceSession(str(path), options, providers=list(providers), enable_fallback=0)
 
 
 def _options(threads: int) -> ort.SessionOptions:

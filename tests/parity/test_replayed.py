@@ -12,6 +12,8 @@ from engine.config import EngineConfig
 from engine.denoising.cache import ContextCache
 from engine.denoising.rows import Rows
 from engine.engine import open_engine
+from engine.errors import BackendError
+from engine.models import loading
 from engine.models import replayed as module
 from engine.models.replayed import FEWEST_COLUMNS, ROWS, ReplayedModel
 from engine.models.replayed import _side_by_side as side_by_side
@@ -140,6 +142,32 @@ def test_what_replays_wrongly_is_not_replayed(tiny_gpu: TinyModel) -> None:
         model.check()
         assert session.captures == faithful
         assert ("replayed" in model.provider.reason) == faithful
+
+
+def test_what_cannot_be_captured_is_run_all_the_same(
+    tiny_gpu: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened: list[bool] = []
+
+    class Refusing(FixedSession):
+        """A device that fails as soon as it is to capture."""
+
+        def __init__(self, *args, captures=True):  # type: ignore[no-untyped-def]
+            super().__init__(*args, captures=captures)
+            self.captures = captures
+            opened.append(captures)
+
+        def run(self, *args):  # type: ignore[no-untyped-def]
+            if self.captures:
+                raise BackendError("an operation is not permitted while a stream is captured")
+            super().run(*args)
+
+    monkeypatch.setattr(loading, "FixedSession", Refusing)
+    denoiser, _ = loading.load_denoiser(
+        EngineConfig(model=str(tiny_gpu.artifact), device="cpu"), progress=None, cancel=None
+    )
+    assert opened == [True, False]
+    assert denoiser.info.quantization == "g16" and "replayed" not in denoiser.info.provider_reason
 
 
 def test_an_engine_over_it_says_what_the_base_says(tiny_gpu: TinyModel, tiny_f32: TinyModel) -> None:
