@@ -261,7 +261,7 @@ class Samples:
         """Where canvases start: mostly within the span (from ``first`` on), some before it."""
         n = self._shape.n_canvases
         inside = np.arange(max(first, earliest), latest + 1)
-        before = np.arange(earliest, max(first, earliest))
+        before = np.arange(earliest, min(max(first, earliest), latest + 1))
         if len(inside) > n * (1 - HEAD_WEIGHT):
             inside = rng.choice(inside, size=int(n * (1 - HEAD_WEIGHT)), replace=False)
         n_before = n - len(inside)

@@ -51,13 +51,15 @@ def samples(
     return Samples(files, codec, special(codec), shape, noise, np.arange(250), end, seed)
 
 
-def test_slot_i_of_a_canvas_stands_at_its_start_plus_i(codec: TokenCodec) -> None:
-    made = samples(codec, source("abc"), noise=NoiseRule(1.0, 0.0))
+@pytest.mark.parametrize("n_slots", [SHAPE.n_slots, N_END + 6], ids=["short", "beyond the end tokens"])
+def test_slot_i_of_a_canvas_stands_at_its_start_plus_i(codec: TokenCodec, n_slots: int) -> None:
+    shape = replace(SHAPE, n_slots=n_slots)
+    made = samples(codec, source("abc"), noise=NoiseRule(1.0, 0.0), shape=shape)
     n_visible = 0
     for index in range(30):
         sample = made[index]
-        places = sample.starts[:, None] + np.arange(SHAPE.n_slots)
-        assert sample.shown.shape == places.shape == (SHAPE.n_canvases, SHAPE.n_slots)
+        places = sample.starts[:, None] + np.arange(n_slots)
+        assert sample.shown.shape == places.shape == (SHAPE.n_canvases, n_slots)
         visible = sample.shown != MASKED
         assert (sample.shown == sample.ids[places])[visible].all()
         assert places.max() + 1 < len(sample.ids)  # the last slot has a target
