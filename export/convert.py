@@ -22,7 +22,7 @@ from engine.denoising.diffusion import Placing
 from engine.denoising.tokens import TokenCodec
 from engine.errors import ArtifactError, IntegrityError, StoreError
 from engine.models.artifact import MANIFEST_FILE, SCHEMA, sha256_of, verify
-from engine.models.assemble import shipped_graph_file
+from engine.models.assemble import GRAPH_FILE
 from engine.types import Progress, ProgressListener
 from engine.weights.encodings import FOR_GPUS, WHOLE_COLUMNS, Quantization, encode
 from engine.weights.store import human_bytes
@@ -170,9 +170,7 @@ class Conversion:
         with _whole_or_nothing(out):
             self._write_weights(out / WEIGHTS_FILE, progress)
             (out / TOKENIZER_FILE).write_bytes(self._tokenizer)
-            write_graph(
-                self.family.config, self._plan, self.family.tied, out / shipped_graph_file(self._encoding)
-            )
+            write_graph(self.family.config, self._plan, self.family.tied, out / GRAPH_FILE)
             text = json.dumps(self._manifest(out), indent=1) + "\n"
             (out / MANIFEST_FILE).write_text(text, encoding="utf-8", newline="\n")
             verify(out, full=False)
@@ -233,7 +231,7 @@ class Conversion:
         return diffusion, {**(markers if marked else {}), "end": sorted(end)}
 
     def _manifest(self, out: Path) -> dict[str, Any]:
-        graph = file_entry(out / shipped_graph_file(self._encoding))
+        graph = file_entry(out / GRAPH_FILE)
         return {
             "schema": SCHEMA,
             "name": self._name,

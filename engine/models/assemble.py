@@ -47,6 +47,8 @@ _ABANDONED_S = 24 * 3600.0
 """After which what a build has left behind is nobody's any more."""
 
 
+GRAPH_FILE = "denoiser.onnx"
+
 BESIDE = frozenset({*WHOLE_COLUMNS, FOR_GPUS})
 """Quantizations that lie in the package beside another one of the same model."""
 
@@ -58,7 +60,7 @@ def shipped_manifest_file(quantization: str) -> str:
 
 def shipped_graph_file(quantization: str) -> str:
     """Name of a graph in the package."""
-    return f"denoiser-{quantization}.onnx" if quantization in BESIDE else "denoiser.onnx"
+    return f"denoiser-{quantization}.onnx" if quantization in BESIDE else GRAPH_FILE
 
 
 def shipped_file(path: Path) -> Path:
