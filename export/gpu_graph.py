@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import onnx_ir as ir
 
 from export.config import ModelConfig
+from export.graph_writer import INDEX, WHOLE, GraphWriter, graph_input
 from export.model import DenoiserModel
 from export.quantize import StoredTensor
 from export.to_onnx import cache_names
@@ -21,7 +21,7 @@ from export.to_onnx import cache_names
 OPSET = 24
 """The first whose ``TensorScatter`` writes new entries into a buffer."""
 
-HALF, WHOLE, INDEX = ir.DataType.FLOAT16, ir.DataType.FLOAT, ir.DataType.INT64
+HALF = ir.DataType.FLOAT16
 
 
 def gpu_graph(
@@ -44,26 +44,27 @@ def gpu_graph(
     return _Writer(config, plan, tied, weights_file).write()
 
 
-class _Writer:
+class _Writer(GraphWriter):
     def __init__(
         self, config: ModelConfig, plan: dict[str, StoredTensor], tied: dict[str, str], weights_file: str
     ) -> None:
-        self._config, self._plan, self._tied, self._file = config, plan, tied, weights_file
-        self._tape = ir.tape.Tape()
+        super().__init__(plan, weights_file)
+        self._config, self._tied = config, tied
         self._gate: ir.Value | None = None
 
     def write(self) -> ir.Model:
         c = self._config
-        ids, positions = _input("ids", ["S"], INDEX), _input("positions", ["S"], INDEX)
-        first, wanted = _input("first", [1], INDEX), _input("logit_rows", ["R"], INDEX)
-        bias, gate = _input("bias", ["S", "C"], HALF), _input("gate", ["S", 1], HALF)
+        ids, positions = graph_input("ids", ["S"], INDEX), graph_input("positions", ["S"], INDEX)
+        first, wanted = graph_input("first", [1], INDEX), graph_input("logit_rows", ["R"], INDEX)
+        bias, gate = graph_input("bias", ["S", "C"], HALF), graph_input("gate", ["S", 1], HALF)
         past = [
-            _input(name, [1, "C", c.n_kv_heads * c.head_dim], HALF)
+            graph_input(name, [1, "C", c.n_kv_heads * c.head_dim], HALF)
             for name in cache_names(c.n_layers, "past")
         ]
         self._gate = gate if c.adapter_rank else None
         x = self._embedded(ids)
-        turn = self._turn(positions)
+        frequencies = DenoiserModel.inverse_frequencies(c).numpy()
+        turn = [self.op("Cast", [part], to=int(HALF)) for part in self.rotary(positions, frequencies)]
         new: list[ir.Value] = []
         whole: list[ir.Value] = []
         for layer in range(c.n_layers):
@@ -74,51 +75,34 @@ class _Writer:
             whole += written
             x = self._linear(mixed, f"{at}.attn.output", plus=x)
             normed = self._normed(x, f"{at}.ffn_norm")
-            opened, up = self._split(self._linear(normed, f"{at}.ffn.gate_up"), [c.n_ffn, c.n_ffn])
-            silu = self._op("Mul", [opened, self._op("Sigmoid", [opened])])
-            x = self._linear(self._op("Mul", [silu, up]), f"{at}.ffn.down", plus=x)
-        rows = self._op("Gather", [x, wanted], axis=0)
-        scores = self._op("Gemm", [self._normed(rows, "norm"), self._weight("head.weight")], transB=1)
-        logits = self._named("logits", self._op("Cast", [scores], to=int(WHOLE)), ["R", c.n_vocab], WHOLE)
+            opened, up = self.split(self._linear(normed, f"{at}.ffn.gate_up"), [c.n_ffn, c.n_ffn])
+            silu = self.op("Mul", [opened, self.op("Sigmoid", [opened])])
+            x = self._linear(self.op("Mul", [silu, up]), f"{at}.ffn.down", plus=x)
+        rows = self.op("Gather", [x, wanted], axis=0)
+        scores = self.op("Gemm", [self._normed(rows, "norm"), self._weight("head.weight")], transB=1)
+        logits = self.named("logits", self.op("Cast", [scores], to=int(WHOLE)), ["R", c.n_vocab], WHOLE)
         width = c.n_kv_heads * c.head_dim
-        stacked = self._named("new", self._op("Concat", new, axis=0), [2 * c.n_layers, "S", width], HALF)
+        stacked = self.named("new", self.op("Concat", new, axis=0), [2 * c.n_layers, "S", width], HALF)
         for value, name in zip(whole, cache_names(c.n_layers, "all"), strict=True):
-            self._named(name, value, [1, "C", width], HALF)
-        graph = ir.Graph(
-            [ids, positions, *([gate] if c.adapter_rank else []), bias, first, wanted, *past],
-            [logits, stacked, *whole],
-            nodes=self._tape.nodes,
-            initializers=self._tape.initializers,
-            opset_imports={"": OPSET},
-            name="denoiser",
-        )
-        return ir.Model(graph, ir_version=11)
+            self.named(name, value, [1, "C", width], HALF)
+        inputs = [ids, positions, *([gate] if c.adapter_rank else []), bias, first, wanted, *past]
+        return self.model(inputs, [logits, stacked, *whole], OPSET)
 
     def _embedded(self, ids: ir.Value) -> ir.Value:
         """Embeddings of ids ``[S]``, the mask's where an id is below zero ``[S, n_hidden]``."""
-        table, zero = self._weight("embedding.weight"), self._constant("zero", np.int64(0))
+        table = self._weight("embedding.weight")
         if not self._config.adapter_rank:
-            return self._op("Gather", [table, ids], axis=0)
-        known = self._op("Gather", [table, self._op("Max", [ids, zero])], axis=0)
-        masked = self._op("Unsqueeze", [self._op("Less", [ids, zero]), self._axis(1)])
-        return self._op("Where", [masked, self._weight("mask_embedding"), known])
-
-    def _turn(self, positions: ir.Value) -> tuple[ir.Value, ir.Value]:
-        """Cosines and sines of the rotary angles ``[1, S, head_dim / 2]``."""
-        frequencies = DenoiserModel.inverse_frequencies(self._config).numpy()[None]
-        column = self._op("Unsqueeze", [self._op("Cast", [positions], to=int(WHOLE)), self._axis(1)])
-        angles = self._op("Mul", [column, self._constant("inv_freq", frequencies)])
-        angles = self._op("Unsqueeze", [angles, self._axis(0)])
-        cos, sin = (
-            self._op("Cast", [self._op(function, [angles])], to=int(HALF)) for function in ("Cos", "Sin")
+            return self.op("Gather", [table, ids], axis=0)
+        known, masked = self.known(ids)
+        return self.op(
+            "Where", [masked, self._weight("mask_embedding"), self.op("Gather", [table, known], axis=0)]
         )
-        return cos, sin
 
     def _attended(
         self,
         x: ir.Value,
         name: str,
-        turn: tuple[ir.Value, ir.Value],
+        turn: Sequence[ir.Value],
         first: ir.Value,
         bias: ir.Value,
         buffers: Sequence[ir.Value],
@@ -126,78 +110,42 @@ class _Writer:
         """Attention's result ``[S, n_heads * D]``, new keys and values, and the buffers with them."""
         c = self._config
         width, kv_width = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
-        heads = self._op(
-            "Unsqueeze", [self._linear(self._normed(x, f"{name}_norm"), f"{name}.qkv"), self._axis(0)]
+        heads = self.op(
+            "Unsqueeze", [self._linear(self._normed(x, f"{name}_norm"), f"{name}.qkv"), self.axis(0)]
         )
-        query, key, value = self._split(heads, [width, kv_width, kv_width])
-        query = self._op("RotaryEmbedding", [query, *turn], num_heads=c.n_heads)
-        key = self._op("RotaryEmbedding", [key, *turn], num_heads=c.n_kv_heads)
+        query, key, value = self.split(heads, [width, kv_width, kv_width])
+        query = self.op("RotaryEmbedding", [query, *turn], num_heads=c.n_heads)
+        key = self.op("RotaryEmbedding", [key, *turn], num_heads=c.n_kv_heads)
         written = [
-            self._op("TensorScatter", [buffer, entries, first], axis=-2)
+            self.op("TensorScatter", [buffer, entries, first], axis=-2)
             for buffer, entries in zip(buffers, (key, value), strict=True)
         ]
-        mixed = self._op(
+        mixed = self.op(
             "Attention",
             [query, *written, bias],
             q_num_heads=c.n_heads,
             kv_num_heads=c.n_kv_heads,
             scale=c.head_dim**-0.5,
         )
-        return self._op("Squeeze", [mixed, self._axis(0)]), [key, value], written
+        return self.op("Squeeze", [mixed, self.axis(0)]), [key, value], written
 
     def _linear(self, x: ir.Value, name: str, plus: ir.Value | None = None) -> ir.Value:
         """A layer with its gated delta, its bias or ``plus`` added in the same products."""
         bias = plus
-        if f"{name}.bias" in self._plan:
+        if f"{name}.bias" in self.plan:
             assert plus is None, name
             bias = self._weight(f"{name}.bias")
         added = [] if bias is None else [bias]
-        y = self._op("Gemm", [x, self._weight(f"{name}.weight"), *added], transB=1)
+        y = self.op("Gemm", [x, self._weight(f"{name}.weight"), *added], transB=1)
         if self._gate is None:
             return y
-        low = self._op("Gemm", [x, self._weight(f"{name}.lora_a")], transB=1)
-        gated = self._op("Mul", [low, self._gate])
-        return self._op("Gemm", [gated, self._weight(f"{name}.lora_b"), y], transB=1)
+        low = self.op("Gemm", [x, self._weight(f"{name}.lora_a")], transB=1)
+        gated = self.op("Mul", [low, self._gate])
+        return self.op("Gemm", [gated, self._weight(f"{name}.lora_b"), y], transB=1)
 
     def _normed(self, x: ir.Value, name: str) -> ir.Value:
         gain = self._weight(f"{name}.weight")
-        return self._op("RMSNormalization", [x, gain], axis=-1, epsilon=self._config.norm_eps)
-
-    def _split(self, x: ir.Value, widths: Sequence[int]) -> Sequence[ir.Value]:
-        """Parts of the last axis."""
-        name = "x".join(map(str, widths))
-        sizes = self._constant(f"widths.{name}", np.array(widths, dtype=np.int64))
-        return self._tape.op_multi_out("Split", [x, sizes], {"axis": -1}, num_outputs=len(widths))
-
-    def _op(self, op: str, inputs: Sequence[ir.Value], **attributes: float) -> ir.Value:
-        return self._tape.op(op, inputs, attributes)
-
-    def _axis(self, axis: int) -> ir.Value:
-        return self._constant(f"axis.{axis}", np.array([axis], dtype=np.int64))
-
-    def _constant(self, name: str, value: np.ndarray | np.generic) -> ir.Value:
-        return self._initializer(name, ir.tensor(np.asarray(value), name=name))
+        return self.op("RMSNormalization", [x, gain], axis=-1, epsilon=self._config.norm_eps)
 
     def _weight(self, name: str) -> ir.Value:
-        stored = self._plan[self._tied.get(name, name)]
-        place = stored.parts["data"]
-        shape = ir.Shape(stored.shape)
-        tensor = ir.ExternalTensor(
-            self._file, place.offset, place.n_bytes, HALF, shape=shape, name=stored.name
-        )
-        return self._initializer(stored.name, tensor)
-
-    def _initializer(self, name: str, tensor: ir.TensorProtocol) -> ir.Value:
-        """A constant or a parameter, made once."""
-        known = next((value for value in self._tape.initializers if value.name == name), None)
-        return known or self._tape.initializer(tensor, name=name)
-
-    @staticmethod
-    def _named(name: str, value: ir.Value, shape: Sequence[int | str], kind: ir.DataType) -> ir.Value:
-        """An output of the graph."""
-        value.name, value.shape, value.type = name, ir.Shape(shape), ir.TensorType(kind)
-        return value
-
-
-def _input(name: str, shape: Sequence[int | str], kind: ir.DataType) -> ir.Value:
-    return ir.Value(name=name, shape=ir.Shape(shape), type=ir.TensorType(kind))
+        return self.stored(self._tied.get(name, name), "data")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -28,12 +29,14 @@ from engine.models.assemble import (
     write_weights,
 )
 from engine.types import CancelToken
-from engine.weights.encodings import FOR_GPUS, Quantization
+from engine.weights.encodings import FOR_GPUS, WHOLE_COLUMNS, Quantization
+from engine.weights.rotation import UNTURNED
 from export.adapter import ADAPTER_FILE, read_adapter, save_narrow
 from export.base import GgufBase, weight_sources
 from export.config import AnyConfig
 from export.gpu_graph import gpu_graph
 from export.in_place import adapt_canvas_rows_alone, write_caches_in_place
+from export.int8_graph import int8_graph, int8_plan, int8_sources
 from export.quantize import StoredTensor, WeightBinder, plan_weights
 from export.to_onnx import export_graph
 from export.transitions import TRANSITIONS_FILE
@@ -100,7 +103,9 @@ def package(
     base = GgufBase(gguf_path)
     base_sha256 = artifact.sha256_of(gguf_path)
     tied = {"embedding.weight": "head.weight"} if quantization in ("q8", "q4", FOR_GPUS) else {}
-    shapes = parameter_shapes(base)
+    n_layers, in_int8 = base.config.n_layers, quantization in WHOLE_COLUMNS
+    sources = int8_sources(n_layers) if in_int8 else weight_sources(n_layers)
+    shapes = parameter_shapes(base, sources)
     config, adapter_entry = base.config, None
     directory.mkdir(parents=True, exist_ok=True)
     if adapter is not None:
@@ -125,10 +130,13 @@ def package(
     graph_file = shipped_graph_file(quantization)
     if quantization == FOR_GPUS:
         ir.save(gpu_graph(config, plan, tied, WEIGHTS_FILE), str(directory / graph_file))
+    elif in_int8:
+        plan = int8_plan(plan, config)
+        ir.save(int8_graph(config, plan, WEIGHTS_FILE), str(directory / graph_file))
     else:
         write_graph(config, plan, tied, directory / graph_file)
     tokenizer = tokenizer_json(base.reader)
-    data = manifest_data(base, base_name, base_sha256, quantization, plan, n_bytes)
+    data = manifest_data(base, base_name, base_sha256, quantization, sources, plan, n_bytes)
     data["adapter"] = adapter_entry
     if transitions is not None:
         shared = shipped_file(directory / TRANSITIONS_FILE)
@@ -158,10 +166,10 @@ def _is_copy(source: Path, target: Path) -> bool:
     return target.exists() and artifact.sha256_of(target) == artifact.sha256_of(source)
 
 
-def parameter_shapes(base: GgufBase) -> dict[str, tuple[int, ...]]:
-    """Shape of every parameter of a base model."""
+def parameter_shapes(base: GgufBase, sources: Mapping[str, Sequence[str]]) -> dict[str, tuple[int, ...]]:
+    """Shape of every parameter that is made of these tensors of a base model."""
     shapes: dict[str, tuple[int, ...]] = {}
-    for name, parts in weight_sources(base.config.n_layers).items():
+    for name, parts in sources.items():
         part_shapes = [base.shape(part) for part in parts]
         shapes[name] = (sum(shape[0] for shape in part_shapes), *part_shapes[0][1:])
     return shapes
@@ -194,13 +202,13 @@ def manifest_data(
     name: str,
     base_sha256: str,
     quantization: Quantization,
+    sources: Mapping[str, Sequence[str]],
     plan: dict[str, StoredTensor],
     n_bytes: int,
 ) -> dict[str, Any]:
     """The manifest, all but what is known only once the files exist."""
     config = base.config
     ids = base.token_ids()
-    sources = weight_sources(config.n_layers)
     return {
         "schema": SCHEMA,
         "name": name,
@@ -237,6 +245,7 @@ def manifest_data(
                     "encoding": tensor.encoding,
                     "sources": list(sources.get(tensor.name, (ADAPTER_SOURCE + tensor.name,))),
                     "parts": {part: [place.offset, place.n_bytes] for part, place in tensor.parts.items()},
+                    **({} if tensor.turn == UNTURNED else {"turn": asdict(tensor.turn)}),
                 }
                 for tensor in plan.values()
             ],

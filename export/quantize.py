@@ -1,7 +1,6 @@
 """An exported graph to one whose weights are read, quantized or not, from ``weights.bin``.
 
-Matrix products with a stored matrix become `com.microsoft.MatMulNBits`, with ``d8`` and ``u8``
-`MatMulIntegerToFloat` behind operations that quantize its rows; the embedding look-up becomes
+Matrix products with a stored matrix become `com.microsoft.MatMulNBits`; the embedding look-up becomes
 `com.microsoft.GatherBlockQuantized`, which reads the head's bytes where the two are tied.
 """
 
@@ -15,13 +14,12 @@ import onnx_ir as ir
 
 from engine.weights.encodings import (
     BLOCK,
-    MIDDLE,
     WHOLE_COLUMNS,
     Encoding,
     Quantization,
-    n_groups,
     part_shapes,
 )
+from engine.weights.rotation import UNTURNED, Turn
 
 ALIGNMENT = 4096
 """Every part starts at a page, so that it can be mapped."""
@@ -49,12 +47,14 @@ class StoredTensor:
         shape: of the float matrix.
         encoding: how it is stored.
         parts: where, by part name.
+        turn: what is done to it before.
     """
 
     name: str
     shape: tuple[int, ...]
     encoding: Encoding
     parts: dict[str, Part]
+    turn: Turn = UNTURNED
 
 
 def plan_weights(
@@ -73,8 +73,8 @@ def plan_weights(
             chosen = quantization if len(shape) == 2 else "f32"
         if chosen in ("q8", "q4") and (shape[1] % BLOCK or ".router." in name):
             chosen = "f32"  # no whole number of blocks; or small, and what it decides is discrete
-        if chosen in WHOLE_COLUMNS and (name == EMBEDDING or ".qkv." in name):
-            chosen = "q8"  # looked up by row, not column; or small, and scores depend on it most
+        if chosen in WHOLE_COLUMNS and name == EMBEDDING:
+            chosen = "q8"  # looked up by row, not column
         if ".lora_" in name and chosen not in ("f32", "f16"):  # small, and read once a row
             chosen = "q8" if shape[1] % BLOCK == 0 else "f32"
         parts: dict[str, Part] = {}
@@ -103,7 +103,6 @@ class WeightBinder:
         self._plan = plan
         self._file = weights_file
         self._tied = tied
-        self._n_inserted = 0
         model.opset_imports["com.microsoft"] = 1
 
     def bind(self) -> None:
@@ -123,8 +122,6 @@ class WeightBinder:
             node.replace_input_with(index, self._initializer(value.name, stored, "data", stored.shape))
         elif stored.encoding == "f16":
             node.replace_input_with(index, self._widened(node, value.name, stored))
-        elif node.op_type == "Gemm" and stored.encoding in WHOLE_COLUMNS:
-            self._to_int8_product(node, value.name, stored)
         elif node.op_type == "Gemm":
             self._to_matmul_nbits(node, value.name, stored)
         else:
@@ -164,94 +161,6 @@ class WeightBinder:
             node, "MatMulNBits", inputs if bias is None else [*inputs, None, None, bias], attributes
         )
 
-    def _to_int8_product(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
-        """An int8 product whose rows each have scales of their own, so that none depends on another.
-
-        The rows are uint8 around 128: ONNX Runtime has its quick kernels for those. Each group of columns is
-        a product by itself; the sum of all is taken behind the scales.
-        """
-        rows = node.inputs[0]
-        assert rows is not None
-        count = n_groups(stored.shape[1])
-        if count == 1:
-            codes, scale = self._quantized(node, rows)
-            scaled = self._insert(node, "Mul", [self._product(node, codes, name, stored, 0), scale])
-        else:
-            n_outputs, width = stored.shape[0], stored.shape[1] // count
-            grouped = self._reshaped(node, rows, (-1, count, width))
-            codes, scale = self._quantized(node, grouped)
-            flat = self._reshaped(node, codes, (-1, stored.shape[1]))
-            parts = self._split(node, flat, count, axis=1)
-            products = [self._product(node, part, name, stored, at) for at, part in enumerate(parts)]
-            side_by_side = self._insert(node, "Concat", products, axis=-1)
-            stacked = self._reshaped(node, side_by_side, (-1, count, n_outputs))
-            weighed = self._insert(node, "Mul", [stacked, scale])
-            # ReduceSum adds one row up in another order than several.
-            terms = self._split(node, weighed, count, axis=1)
-            scaled = self._reshaped(node, self._insert(node, "Sum", terms), (-1, n_outputs))
-        bias = node.inputs[2] if len(node.inputs) > 2 else None
-        if bias is None:
-            self._replace(node, "Identity", [scaled], {}, domain="")
-        else:
-            self._replace(node, "Add", [scaled, bias], {}, domain="")
-
-    def _quantized(self, node: ir.Node, rows: ir.Value) -> tuple[ir.Value, ir.Value]:
-        """Rows as codes, the largest value of each being 127 from the middle, and their scales."""
-        largest = self._insert(
-            node,
-            "ReduceMax",
-            [self._insert(node, "Abs", [rows]), self._constant("last_axis", np.array([-1]))],
-        )
-        least, step = self._constant("least", np.float32(1e-9)), self._constant("step", np.float32(1 / 127))
-        scale = self._insert(node, "Mul", [self._insert(node, "Max", [largest, least]), step])
-        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(MIDDLE))
-        scaled = self._insert(node, "Div", [rows, scale])
-        return self._insert(node, "QuantizeLinear", [scaled, one, middle]), scale
-
-    def _product(
-        self, node: ir.Node, codes: ir.Value, name: str, stored: StoredTensor, group: int
-    ) -> ir.Value:
-        """Rows of codes times one group of a stored matrix's columns; the rows' scales are left out."""
-        one, middle = self._constant("one", np.float32(1)), self._constant("middle", np.uint8(MIDDLE))
-        matrix, scales = (self._group(name, stored, part, group) for part in ("codes", "scales"))
-        inputs = [codes, matrix, one, scales, middle, *([middle] if stored.encoding == "u8" else [])]
-        return self._insert(node, "MatMulIntegerToFloat", inputs, domain="com.microsoft")
-
-    def _reshaped(self, node: ir.Node, value: ir.Value, shape: tuple[int, ...]) -> ir.Value:
-        target = self._constant("x".join(map(str, shape)), np.array(shape))
-        return self._insert(node, "Reshape", [value, target])
-
-    def _split(self, node: ir.Node, value: ir.Value, count: int, *, axis: int) -> list[ir.Value]:
-        """Equal parts of a value along an axis."""
-        self._n_inserted += 1
-        name = f"{node.name}_Split_{self._n_inserted}"
-        new = ir.node("Split", [value], {"axis": axis, "num_outputs": count}, num_outputs=count, name=name)
-        for at, output in enumerate(new.outputs):
-            output.name = f"{name}_out_{at}"
-        self._graph.insert_before(node, new)
-        return list(new.outputs)
-
-    def _insert(
-        self, before: ir.Node, op: str, inputs: list[ir.Value], domain: str = "", **attributes: int
-    ) -> ir.Value:
-        """The output of a new node."""
-        self._n_inserted += 1
-        name = f"{before.name}_{op}_{self._n_inserted}"
-        new = ir.node(op, inputs, attributes, domain=domain, name=name)
-        new.outputs[0].name = f"{name}_out"
-        self._graph.insert_before(before, new)
-        return new.outputs[0]
-
-    def _constant(self, name: str, value: np.ndarray | np.generic) -> ir.Value:
-        """A small initializer, made once."""
-        name = f"int8.{name}"
-        if name not in self._graph.initializers:
-            tensor = ir.tensor(np.asarray(value), name=name)
-            self._graph.register_initializer(
-                ir.Value(name=name, shape=tensor.shape, type=ir.TensorType(tensor.dtype), const_value=tensor)
-            )
-        return self._graph.initializers[name]
-
     def _to_gather_block_quantized(self, node: ir.Node, name: str, stored: StoredTensor) -> None:
         rows, columns = stored.shape
         bits = _bits(stored.encoding)
@@ -275,14 +184,6 @@ class WeightBinder:
         output, replaced = new.outputs[0], node.outputs[0]
         output.name, output.shape, output.type = replaced.name, replaced.shape, replaced.type
         ir.convenience.replace_nodes_and_values(self._graph, node, [node], [new], [replaced], [output])
-
-    def _group(self, name: str, stored: StoredTensor, part: str, group: int) -> ir.Value:
-        """What a part of a stored matrix holds of one of its groups of columns."""
-        (count, *rest), dtype = part_shapes(stored.shape, stored.encoding)[part]
-        count //= n_groups(stored.shape[1])
-        place, size = stored.parts[part], math.prod((count, *rest)) * np.dtype(dtype).itemsize
-        shape = (count, *rest) if part == "codes" else tuple(rest)
-        return self._external(f"{name}.{part}.{group}", Part(place.offset + group * size, size), dtype, shape)
 
     def _initializer(
         self, name: str, stored: StoredTensor, part: str, shape: tuple[int, ...] | None = None

@@ -23,6 +23,7 @@ from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.errors import ArtifactError, IntegrityError
 from engine.types import Progress, ProgressListener
 from engine.weights.encodings import Encoding, part_shapes
+from engine.weights.rotation import Turn
 
 SCHEMA = 3
 MANIFEST_FILE = "manifest.json"
@@ -61,6 +62,7 @@ class TensorEntry:
         encoding: how it is stored.
         sources: base tensors stacked along their first axis; behind ``ADAPTER_SOURCE`` the adapter's.
         parts: part name to (offset, size) in bytes.
+        turn: what is done to it before it is encoded.
     """
 
     name: str
@@ -68,6 +70,7 @@ class TensorEntry:
     encoding: Encoding
     sources: tuple[str, ...]
     parts: dict[str, tuple[int, int]]
+    turn: Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -432,7 +435,17 @@ class _Reader:
                 raise self._bad(f"tensor {name!r} reaches outside the weights file")
             parts[part] = (offset, length)
         sources = tuple(self._typed(s, str, f"sources of {name}") for s in self._get(data, "sources", list))
-        return TensorEntry(name, shape, encoding, sources, parts)
+        return TensorEntry(name, shape, encoding, sources, parts, self._turn(data.get("turn", {}), shape))
+
+    def _turn(self, item: object, shape: tuple[int, ...]) -> Turn:
+        data = self._typed(item, dict, "turn")
+        gain = None if data.get("gain") is None else self._get(data, "gain", str)
+        sizes = {axis: self._get(data, axis, int) for axis in ("columns", "rows") if axis in data}
+        turn = Turn(gain, **sizes)
+        for size, width in ((turn.columns, shape[-1]), (turn.rows, shape[0])):
+            if size < 1 or size & (size - 1) or width % size:
+                raise self._bad(f"blocks of {size} cannot be turned in a width of {width}")
+        return turn
 
     def _file(self, data: Mapping[str, Any]) -> FileEntry:
         file = self._get(data, "file", str)

@@ -206,10 +206,12 @@ def write_weights(
         file.truncate(manifest.weights.n_bytes)
         for entry in manifest.tensors:
             cancel.check()
-            matrix = np.concatenate([source(name) for name in entry.sources])
+            parts = [source(name) for name in entry.sources]
+            matrix = parts[0] if len(parts) == 1 else np.concatenate(parts)
             if matrix.shape != entry.shape:
                 raise IntegrityError(f"tensor {entry.name} has shape {matrix.shape} and not {entry.shape}")
-            for part, array in encode(matrix, entry.encoding).items():
+            gain = None if entry.turn.gain is None else source(entry.turn.gain)
+            for part, array in encode(entry.turn.of(matrix, gain), entry.encoding).items():
                 file.seek(entry.parts[part][0])
                 file.write(np.ascontiguousarray(array).tobytes())
             if progress is not None:

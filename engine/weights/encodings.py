@@ -2,9 +2,9 @@
 
 ``q8`` and ``q4`` are the block formats of `com.microsoft.MatMulNBits` and `GatherBlockQuantized`: 32
 values along the last axis share a float32 scale; codes are unsigned with the zero point in the middle.
-``d8`` is int8, transposed, for products with rows of activations that are quantized as they come: columns are
-cut into a few groups (``n_groups``), of which each has a scale for every output. ``u8`` is the same with
-codes around 128, for processors whose products of signed bytes overflow.
+``d8`` is int8, transposed, with a scale for every output, for products with rows of activations that are
+quantized as they come. ``u8`` is the same with codes around 128, for processors whose products of signed
+bytes overflow.
 ``f16`` halves the file; it is computed in float32, but for models in ``g16``, which are for GPUs: there all
 is float16, vectors as well, and is computed so.
 Pure numpy, the same bytes on every platform: IEEE multiplication, division and rounding to even only.
@@ -27,15 +27,12 @@ FOR_GPUS: Quantization = "g16"
 """That of the graphs of ``export.gpu_graph``."""
 
 WHOLE_COLUMNS: frozenset[Encoding] = frozenset({"d8", "u8"})
-"""Those whose products are of integers over whole groups of columns."""
+"""Those whose products are of integers over all columns."""
 
 BLOCK = 32
 
 MIDDLE = 128
 """Code of a zero where codes are unsigned bytes."""
-
-MOST_COLUMNS = 1024
-"""The widest group of columns that share a scale in ``d8`` and ``u8``."""
 
 AT_ONCE = 8192
 """Rows that are encoded at once: a vocabulary's matrix would take several times its size otherwise."""
@@ -61,7 +58,7 @@ def part_shapes(shape: tuple[int, ...], encoding: Encoding) -> dict[str, tuple[t
     if encoding in WHOLE_COLUMNS:
         return {
             "codes": ((n_columns, n_rows), "int8" if encoding == "d8" else "uint8"),
-            "scales": ((n_groups(n_columns), n_rows), "float32"),
+            "scales": ((n_rows,), "float32"),
         }
     n_blocks, code_bytes = n_columns // BLOCK, BLOCK * (8 if encoding == "q8" else 4) // 8
     return {"codes": ((n_rows, n_blocks, code_bytes), "uint8"), "scales": ((n_rows, n_blocks), "float32")}
@@ -74,8 +71,7 @@ def decode(parts: dict[str, npt.NDArray[np.generic]], encoding: Encoding) -> Flo
     if encoding in WHOLE_COLUMNS:
         scales = np.asarray(parts["scales"], dtype=np.float32)
         signed = parts["codes"].astype(np.float32) - (MIDDLE if encoding == "u8" else 0)
-        groups = signed.reshape(len(scales), -1, scales.shape[1])
-        return np.ascontiguousarray((groups * scales[:, None]).reshape(-1, scales.shape[1]).T)
+        return np.ascontiguousarray((signed * scales).T)
     codes = np.asarray(parts["codes"], dtype=np.uint8)
     if encoding == "q4":
         codes = np.stack([codes & 15, codes >> 4], axis=-1).reshape(*codes.shape[:-1], BLOCK)
@@ -94,12 +90,6 @@ def joined(tensors: Mapping[str, npt.NDArray[np.generic]]) -> dict[str, FloatArr
     return whole
 
 
-def n_groups(n_columns: int) -> int:
-    """Into how many groups of equal width ``d8`` and ``u8`` cut a row: the fewest that are not too wide."""
-    least = -(-n_columns // MOST_COLUMNS)
-    return next(count for count in range(least, n_columns + 1) if n_columns % count == 0)
-
-
 def _f32(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     return {"data": np.ascontiguousarray(matrix, dtype="<f4")}
 
@@ -110,16 +100,13 @@ def _f16(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
 
 def _d8(matrix: FloatArray) -> dict[str, npt.NDArray[np.generic]]:
     n_rows, n_columns = matrix.shape
-    count = n_groups(n_columns)
     codes = np.empty((n_columns, n_rows), dtype=np.int8)
-    scales = np.empty((count, n_rows), dtype=np.float32)
+    scales = np.empty(n_rows, dtype=np.float32)
     for start in range(0, n_rows, AT_ONCE):
-        groups = np.asarray(matrix[start : start + AT_ONCE], dtype=np.float32).reshape(
-            -1, count, n_columns // count
-        )
-        scale = (np.abs(groups).max(axis=-1) / np.float32(127)).astype(np.float32)
-        rounded = np.rint(groups / _divisor(scale)).astype(np.int8).reshape(-1, n_columns)
-        codes[:, start : start + AT_ONCE], scales[:, start : start + AT_ONCE] = rounded.T, scale.T
+        rows = np.asarray(matrix[start : start + AT_ONCE], dtype=np.float32)
+        scale = (np.abs(rows).max(axis=-1) / np.float32(127)).astype(np.float32)
+        codes[:, start : start + AT_ONCE] = np.rint(rows / _divisor(scale)).astype(np.int8).T
+        scales[start : start + AT_ONCE] = scale
     return {"codes": codes, "scales": scales}
 
 
