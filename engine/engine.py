@@ -264,9 +264,28 @@ def open_engine(
         BackendError: ONNX Runtime cannot run it.
         Cancelled: asked to stop.
     """
-    denoiser, codec = open_denoiser(config, progress=progress, cancel=cancel)
+    (engine,) = open_engines(config, 1, progress=progress, cancel=cancel)
+    return engine
+
+
+def open_engines(
+    config: EngineConfig,
+    n: int,
+    *,
+    progress: ProgressListener | None = None,
+    cancel: CancelToken | None = None,
+) -> list[Engine]:
+    """Several engines over one model, each for one thread at a time.
+
+    Raises:
+        ModelError, BackendError, Cancelled: see ``open_engine``.
+        UsageError: several of a model that can only be one.
+    """
+    denoisers, codec = _open(config, n, progress, cancel)
     in_words = None if config.in_words.model == config.model else OnDemand(config.in_words)
-    return Engine(denoiser, codec, config.context_tokens, config.decoding, in_words)
+    return [
+        Engine(denoiser, codec, config.context_tokens, config.decoding, in_words) for denoiser in denoisers
+    ]
 
 
 def open_denoiser(
@@ -280,12 +299,20 @@ def open_denoiser(
     Raises:
         ModelError, BackendError, Cancelled: see ``open_engine``.
     """
-    if config.is_fake:
-        fake = FakeDenoiser.from_name(config.model)
-        return fake, fake.codec
-    from engine.models.loading import load_denoiser  # noqa: PLC0415  (ONNX Runtime comes with a real model)
+    (denoiser,), codec = _open(config, 1, progress, cancel)
+    return denoiser, codec
 
-    return load_denoiser(config, progress=progress, cancel=cancel)
+
+def _open(
+    config: EngineConfig, n: int, progress: ProgressListener | None, cancel: CancelToken | None
+) -> tuple[Sequence[AnyDenoiser], TokenCodec]:
+    """One model as several denoisers."""
+    if config.is_fake:
+        fakes = [FakeDenoiser.from_name(config.model) for _ in range(n)]
+        return fakes, fakes[0].codec
+    from engine.models.loading import load_denoisers  # noqa: PLC0415  (ONNX Runtime comes with a real model)
+
+    return load_denoisers(config, n, progress=progress, cancel=cancel)
 
 
 def is_here(config: EngineConfig) -> bool:

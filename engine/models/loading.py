@@ -8,13 +8,14 @@ from engine.config import EngineConfig
 from engine.denoising.denoiser import AnyDenoiser
 from engine.denoising.tokens import TokenCodec
 from engine.denoising.transitions import Transitions
-from engine.errors import ArtifactError, BackendError
+from engine.errors import ArtifactError, BackendError, UsageError
 from engine.models.artifact import Manifest, is_artifact, verify
 from engine.models.assemble import artifact_path, build_artifact
 from engine.models.canvas_denoiser import CanvasDenoiser
 from engine.models.memory import move_to_huge_pages
 from engine.models.replayed import ReplayedModel
 from engine.models.runtime import CPU, FixedSession, OnnxModel
+from engine.models.shared import SharedModel
 from engine.models.slot_denoiser import DiffusionDenoiser
 from engine.models.variants import suited_manifest
 from engine.types import CancelToken, ProgressListener
@@ -24,18 +25,27 @@ from engine.weights.named import directory_of
 from engine.weights.store import ModelStore
 
 
-def load_denoiser(
-    config: EngineConfig, *, progress: ProgressListener | None, cancel: CancelToken | None
-) -> tuple[AnyDenoiser, TokenCodec]:
-    """Load the model a configuration names.
+def load_denoisers(
+    config: EngineConfig, n: int, *, progress: ProgressListener | None, cancel: CancelToken | None
+) -> tuple[list[AnyDenoiser], TokenCodec]:
+    """Load the model a configuration names once, for several requests at a time.
+
+    Args:
+        config: what to load; the memory for caches is that of all together.
+        n: how many, each for one thread at a time.
+        progress: told of what is fetched, assembled and verified.
+        cancel: stops that.
 
     Raises:
         ModelError: it cannot be had or does not hold together.
         BackendError: ONNX Runtime cannot run it.
         Cancelled: asked to stop.
+        UsageError: several of a model that can only be one.
     """
     directory = find_artifact(config, progress=progress, cancel=cancel)
     manifest = verify(directory, progress=progress)
+    if n > 1 and manifest.diffusion is not None:
+        raise UsageError(f"{manifest.name} takes one request at a time", "Ask for one at once.")
     codec = TokenCodec.from_file(manifest.path(manifest.tokenizer))
     _check_vocabulary(manifest, codec)
     codec.widen(manifest.n_vocab)
@@ -45,8 +55,9 @@ def load_denoiser(
     if model.provider.name == CPU:
         move_to_huge_pages()
     if isinstance(model, OnnxModel) and manifest.diffusion is not None:
-        return DiffusionDenoiser(model, config.cache_mb << 20), codec
-    return CanvasDenoiser(model, config.cache_mb << 20, transitions), codec
+        return [DiffusionDenoiser(model, config.cache_mb << 20)], codec
+    each = model if n == 1 else SharedModel(model)
+    return [CanvasDenoiser(each, (config.cache_mb << 20) // n, transitions) for _ in range(n)], codec
 
 
 def find_artifact(

@@ -2,8 +2,9 @@
 
 Starting its kernels one by one is most of what a small pass costs on a GPU; a CUDA graph starts them all at
 once, if sizes and addresses are those of the capture. So rows and context are padded to a few sizes, each
-with buffers of its own on the device, and what is in the context's buffers is told by its tokens. Knows the
-inputs of ``export.gpu_graph``; ONNX Runtime is behind ``Session``.
+with buffers of its own on the device. A row sees the columns it is told to, so several contexts lie in one
+buffer, their columns in any order, and the rows of several requests run in one pass. What lies where is told
+by its tokens. Knows the inputs of ``export.gpu_graph``; ONNX Runtime is behind ``Session``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
@@ -96,17 +98,95 @@ class _Place:
     outputs: dict[str, Buffer]
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one request wants computed.
+
+    Attributes:
+        cache: the context; read only.
+        rows: the new rows.
+        wanted: which rows' logits are wanted.
+    """
+
+    cache: ContextCache
+    rows: Rows
+    wanted: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Lying:
+    """A context on the device: its tokens, and the column of each token's entries."""
+
+    ids: list[int]
+    columns: list[int]
+
+    def holds(self, cache: ContextCache) -> bool:
+        """Whether all of a cache is there."""
+        return self.ids[: len(cache.ids)] == cache.ids
+
+
 @dataclass(slots=True)
 class _Resident:
-    """The buffers of a context on the device.
+    """The buffers of a size on the device, and the contexts in them.
 
     Attributes:
         arrays: keys and values, layer by layer ``[1, n_columns, n_kv_heads * head_dim]``, float16.
-        ids: the tokens whose entries lie there, from the first column on.
+        mirror: what lies there, to send it anew from; other threads' caches change meanwhile
+            ``[2 * n_layers, n_columns, n_kv_heads * head_dim]``.
+        lying: where the contexts lie.
     """
 
     arrays: list[Buffer]
-    ids: list[int] = field(default_factory=list)
+    mirror: HalfArray
+    lying: WeakKeyDictionary[ContextCache, _Lying] = field(default_factory=WeakKeyDictionary)
+
+    @property
+    def n_columns(self) -> int:
+        """Of each buffer."""
+        return int(self.mirror.shape[1])
+
+    @property
+    def n_used(self) -> int:
+        """Columns up to the last one that a context has."""
+        return 1 + max((max(lying.columns) for lying in self.lying.values() if lying.columns), default=-1)
+
+    def find(self, cache: ContextCache) -> _Lying | None:
+        """A context by its tokens, no more of it; None where it is not there."""
+        own, n = self.lying.get(cache), len(cache.ids)
+        known = (lying for lying in [own, *self.lying.values()] if lying and lying.holds(cache))
+        found = next(known, None) if n else _Lying([], [])
+        return found and _Lying(found.ids[:n], found.columns[:n])
+
+    def lay_out(self, caches: Sequence[ContextCache], n_free: int) -> None:
+        """Have caches lie there and so many columns free behind all contexts, sent anew where need be.
+
+        Args:
+            caches: those of a pass; they fit. Others stay while there is room.
+            n_free: columns.
+        """
+        found = {cache: self.find(cache) for cache in caches}
+        self.lying.update({cache: lying for cache, lying in found.items() if lying})
+        if all(found.values()) and self.n_used + n_free <= self.n_columns:
+            return
+        others = {
+            cache: lying for cache, lying in self.lying.items() if cache not in found and lying.holds(cache)
+        }
+        self.lying, mirror, at = WeakKeyDictionary(), np.zeros_like(self.mirror), 0
+        for cache, lying in {**found, **others}.items():
+            ids = list(cache.ids) if lying is None else lying.ids
+            end = at + len(ids)
+            if end + n_free > self.n_columns:
+                continue
+            if lying is None:
+                for layer, array in zip(mirror, cache.arrays, strict=True):
+                    layer[at:end] = _side_by_side(array[:, : len(ids)])
+            else:
+                mirror[:, at:end] = self.mirror[:, lying.columns]
+            self.lying[cache] = _Lying(ids, list(range(at, end)))
+            at = end
+        self.mirror = mirror
+        for buffer, values in zip(self.arrays, mirror, strict=True):
+            buffer.update_inplace(values[None])
 
 
 class ReplayedModel:
@@ -121,6 +201,7 @@ class ReplayedModel:
         self._session = session
         self._places: dict[tuple[int, int, int], _Place] = {}
         self._residents: dict[int, _Resident] = {}
+        self._least_columns = FEWEST_COLUMNS
 
     def check(self) -> None:
         """Give capturing up unless a replayed pass says what one started kernel by kernel does."""
@@ -157,47 +238,72 @@ class ReplayedModel:
         Raises:
             BackendError: the run failed (out of memory, a lost device).
         """
-        n_past, n_new = len(cache.ids), len(rows)
-        n_rows = rows_for(n_new)
-        n_columns = columns_for(n_past + n_rows)
-        n_wanted = 1 if len(wanted) <= 1 else rows_for(len(wanted))
-        resident = self._resident(cache, n_columns)
-        place = self._place(n_rows, n_columns, n_wanted)
-        for name, values in padded(rows, wanted, n_past, n_rows, n_columns, n_wanted).items():
+        (result,) = self.forward_together([Pass(cache, rows, wanted)])
+        return result
+
+    def forward_together(self, passes: Sequence[Pass]) -> list[tuple[FloatArray, list[FloatArray]]]:
+        """The passes of several requests as one; results as those of ``forward``, in order.
+
+        Args:
+            passes: one at least, each over a cache of its own.
+
+        Raises:
+            BackendError: the run failed.
+        """
+        n_rows = rows_for(sum(len(each.rows) for each in passes))
+        n_wanted = sum(len(each.wanted) for each in passes)
+        n_wanted = 1 if n_wanted <= 1 else rows_for(n_wanted)
+        n_columns = columns_for(n_rows + sum(len(each.cache.ids) for each in passes))
+        if len(passes) > 1:  # the same buffers whoever takes part next
+            self._least_columns = max(self._least_columns, n_columns)
+        resident = self._resident(max(n_columns, self._least_columns))
+        resident.lay_out([each.cache for each in passes], n_rows)
+        places = [resident.lying[each.cache].columns for each in passes]
+        first = resident.n_used
+        place = self._place(n_rows, resident, n_wanted)
+        for name, values in padded(passes, places, first, n_rows, resident.n_columns, n_wanted).items():
             if name in place.inputs:
                 place.inputs[name].update_inplace(values)
         self._session.run(place.number, place.inputs, place.outputs)
-        resident.ids += (int(token) for token in rows.ids[: n_in_line(rows)])
         logits = np.asarray(self._session.read(place.outputs["logits"]), dtype=np.float32)
-        return logits[: len(wanted)], self._entries(place.outputs["new"], n_new)
+        new = self._session.read(place.outputs["new"])
+        resident.mirror[:, first : first + n_rows] = new
+        entries = self._by_head(new)
+        results, row, score = [], 0, 0
+        for each, columns in zip(passes, places, strict=True):
+            n_new, n_scores, n_kept = len(each.rows), len(each.wanted), n_in_line(each.rows)
+            resident.lying[each.cache] = _Lying(
+                [*each.cache.ids, *map(int, each.rows.ids[:n_kept])],
+                [*columns, *range(first + row, first + row + n_kept)],
+            )
+            own = [array[:, row : row + n_new] for array in entries]
+            results.append((logits[score : score + n_scores], own))
+            row, score = row + n_new, score + n_scores
+        return results
 
-    def _resident(self, cache: ContextCache, n_columns: int) -> _Resident:
-        """The buffers of so many columns, with all of a cache in them."""
-        resident = self._residents.get(n_columns)
-        if resident is None:
-            shape = (1, n_columns, self.manifest.n_kv_heads * self.manifest.head_dim)
-            arrays = [self._session.buffer(shape, np.float16) for _ in range(2 * self.manifest.n_layers)]
-            resident = self._residents[n_columns] = _Resident(arrays)
-        if resident.ids[: len(cache.ids)] != cache.ids:
-            for buffer, array in zip(resident.arrays, cache.arrays, strict=True):
-                buffer.update_inplace(_side_by_side(array[:, : len(cache.ids)], n_columns))
-        resident.ids = list(cache.ids)
-        return resident
+    def _resident(self, n_columns: int) -> _Resident:
+        """The buffers of so many columns, made once."""
+        if n_columns not in self._residents:
+            n_arrays, width = 2 * self.manifest.n_layers, self.manifest.n_kv_heads * self.manifest.head_dim
+            arrays = [self._session.buffer((1, n_columns, width), np.float16) for _ in range(n_arrays)]
+            mirror = np.zeros((n_arrays, n_columns, width), dtype=np.float16)
+            self._residents[n_columns] = _Resident(arrays, mirror)
+        return self._residents[n_columns]
 
-    def _place(self, n_rows: int, n_columns: int, n_wanted: int) -> _Place:
+    def _place(self, n_rows: int, resident: _Resident, n_wanted: int) -> _Place:
         """The buffers of a size, made once."""
-        size = (n_rows, n_columns, n_wanted)
+        size = (n_rows, resident.n_columns, n_wanted)
         if size not in self._places:
-            self._places[size] = self._new_place(*size)
+            self._places[size] = self._new_place(n_rows, resident, n_wanted)
         return self._places[size]
 
-    def _new_place(self, n_rows: int, n_columns: int, n_wanted: int) -> _Place:
+    def _new_place(self, n_rows: int, resident: _Resident, n_wanted: int) -> _Place:
         m, buffer = self.manifest, self._session.buffer
         inputs = {
             "ids": buffer((n_rows,), np.int64),
             "positions": buffer((n_rows,), np.int64),
             "first": buffer((1,), np.int64),
-            "bias": buffer((n_rows, n_columns), np.float16),
+            "bias": buffer((n_rows, resident.n_columns), np.float16),
             "logit_rows": buffer((n_wanted,), np.int64),
         }
         if self._session.is_adapted:
@@ -206,17 +312,16 @@ class ReplayedModel:
             "logits": buffer((n_wanted, m.n_vocab), np.float32),
             "new": buffer((2 * m.n_layers, n_rows, m.n_kv_heads * m.head_dim), np.float16),
         }
-        for at, array in enumerate(self._residents[n_columns].arrays):
+        for at, array in enumerate(resident.arrays):
             name = f"{'kv'[at % 2]}_{at // 2}"
             inputs[f"past_{name}"] = outputs[f"all_{name}"] = array
         return _Place(len(self._places) + 1, inputs, outputs)
 
-    def _entries(self, new: Buffer, n_new: int) -> list[FloatArray]:
+    def _by_head(self, new: npt.NDArray[np.generic]) -> list[FloatArray]:
         """New entries as caches keep them."""
         m = self.manifest
-        entries = self._session.read(new)[:, :n_new].astype(np.float32)
-        by_head = entries.reshape(2 * m.n_layers, n_new, m.n_kv_heads, m.head_dim).swapaxes(1, 2)
-        return list(by_head)
+        entries = new.astype(np.float32).reshape(2 * m.n_layers, -1, m.n_kv_heads, m.head_dim)
+        return list(entries.swapaxes(1, 2))
 
 
 def _agree(ours: FloatArray, theirs: FloatArray) -> bool:
@@ -240,32 +345,40 @@ def columns_for(n_tokens: int) -> int:
 
 
 def padded(
-    rows: Rows, wanted: Sequence[int], n_past: int, n_rows: int, n_columns: int, n_wanted: int
+    passes: Sequence[Pass],
+    places: Sequence[Sequence[int]],
+    first: int,
+    n_rows: int,
+    n_columns: int,
+    n_wanted: int,
 ) -> dict[str, npt.NDArray[np.generic]]:
     """The inputs of a pass, filled up to its size with rows that see themselves alone and that nobody sees.
 
     Args:
-        rows: the new rows.
-        wanted: which rows' logits are wanted, at most ``n_wanted``.
-        n_past: tokens of the context.
+        passes: what is computed, one behind the other.
+        places: the columns of the context of each.
+        first: the column of the first row; the others follow.
         n_rows, n_columns, n_wanted: the size.
     """
-    n_new = len(rows)
     ids, positions = np.zeros(n_rows, dtype=np.int64), np.zeros(n_rows, dtype=np.int64)
-    ids[:n_new], positions[:n_new] = rows.ids, n_past + rows.offsets
     bias = np.full((n_rows, n_columns), INVISIBLE, dtype=np.float16)
-    bias[:n_new, :n_past] = 0
-    bias[:n_new, n_past : n_past + n_new][rows.sees] = 0
-    bias[np.arange(n_rows), n_past + np.arange(n_rows)] = 0
+    bias[np.arange(n_rows), first + np.arange(n_rows)] = 0
     gate = np.zeros((n_rows, 1), dtype=np.float16)
-    gate[:n_new, 0] = rows.gated
     logit_rows = np.zeros(n_wanted, dtype=np.int64)
-    logit_rows[: len(wanted)] = wanted
-    first = np.array([n_past], dtype=np.int64)
+    row, score = 0, 0
+    for each, columns in zip(passes, places, strict=True):
+        n_new, n_scores = len(each.rows), len(each.wanted)
+        own, new = slice(row, row + n_new), slice(first + row, first + row + n_new)
+        ids[own], positions[own] = each.rows.ids, len(columns) + each.rows.offsets
+        bias[own, np.asarray(columns, dtype=np.intp)] = 0
+        bias[own, new][each.rows.sees] = 0
+        gate[own, 0] = each.rows.gated
+        logit_rows[score : score + n_scores] = row + np.asarray(each.wanted, dtype=np.int64)
+        row, score = row + n_new, score + n_scores
     return {
         "ids": ids,
         "positions": positions,
-        "first": first,
+        "first": np.array([first], dtype=np.int64),
         "bias": bias,
         "gate": gate,
         "logit_rows": logit_rows,
@@ -280,9 +393,7 @@ def n_in_line(rows: Rows) -> int:
     return n_new if in_line.all() else int(in_line.argmin())
 
 
-def _side_by_side(array: FloatArray, n_columns: int) -> HalfArray:
-    """Entries ``[n_heads, n, head_dim]`` as a device has them ``[1, n_columns, n_heads * head_dim]``."""
+def _side_by_side(array: FloatArray) -> HalfArray:
+    """Entries ``[n_heads, n, head_dim]`` as a device has them ``[n, n_heads * head_dim]``."""
     n_heads, n, width = array.shape
-    wide = np.zeros((1, n_columns, n_heads * width), dtype=np.float16)
-    wide[0, :n] = array.swapaxes(0, 1).reshape(n, n_heads * width)
-    return wide
+    return array.swapaxes(0, 1).reshape(n, n_heads * width).astype(np.float16)

@@ -39,7 +39,8 @@ in milliseconds from the request to the answer; `tokens/s` is the warm rate, whi
 
 --compare asks others over the same base weights the same things in turn, llama.cpp (if it is installed: extra
 `bench`), transformers and the naive loop without a cache; eight minutes on two cores. --growth lets context,
-canvas and holes grow. --roofline holds passes against what the machine can do.
+canvas and holes grow. --roofline holds passes against what the machine can do. --load has several people
+write at once.
 
 With --replay, a server process of its own is typed at by a script, at a person's pace: real files in four
 languages, with pauses, slips, jumps to other places, and suggestions taken where they agree with what comes
@@ -123,6 +124,12 @@ def register(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         help="a person typing in an editor, played against a server process (about 4 minutes)",
     )
     what.add_argument("--growth", action="store_true", help="as context, canvas and holes grow")
+    what.add_argument(
+        "--load",
+        type=options.whole_number(1, 64),
+        metavar="N",
+        help="1, 2, 4, … N people writing at once: requests a second, and how long each waits",
+    )
     what.add_argument("--roofline", action="store_true", help="passes beside what this machine can do")
     group = parser.add_argument_group("with --compare")
     group.add_argument(
@@ -152,12 +159,14 @@ def run(args: argparse.Namespace) -> int:
             raise UsageError(f"--{option} belongs to a comparison", "Add --compare.")
     if args.replay:
         return _replay(args)
-    if not (args.compare or args.growth or args.roofline):
+    if not (args.compare or args.growth or args.roofline or args.load):
         return _measure_here(args)
     from lsp_server.cli.measure import command
 
     if args.compare:
         return command.compare_peers(args)
+    if args.load:
+        return command.show_load(args)
     return command.show_growth(args) if args.growth else command.show_roofline(args)
 
 

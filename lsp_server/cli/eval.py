@@ -375,14 +375,14 @@ def _loaded(config: EngineConfig, row_worth: float | None) -> tuple[AnyDenoiser,
     """The model that a configuration names; what its first use takes is shown on stderr."""
     from engine.denoising.fake import FakeDenoiser
     from engine.models.canvas_denoiser import CanvasDenoiser
-    from engine.models.loading import load_denoiser
+    from engine.models.loading import load_denoisers
     from lsp_server.cli.progress import FirstUse
 
     if config.is_fake:
         fake = FakeDenoiser.from_name(config.model)
         return fake, fake.codec
     with FirstUse() as first_use:
-        denoiser, codec = load_denoiser(config, progress=first_use, cancel=None)
+        (denoiser,), codec = load_denoisers(config, 1, progress=first_use, cancel=None)
     if row_worth is not None:
         if not isinstance(denoiser, CanvasDenoiser):
             raise UsageError("--row-worth is for models that verify drafts", "Leave it out.")

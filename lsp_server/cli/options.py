@@ -189,12 +189,24 @@ def loaded_engine(config: EngineConfig) -> Iterator[Engine]:
         ModelError: the model cannot be had.
         BackendError: ONNX Runtime cannot run it.
     """
-    from engine.engine import open_engine
+    with loaded_engines(config, 1) as (engine,):
+        yield engine
+
+
+@contextlib.contextmanager
+def loaded_engines(config: EngineConfig, n: int) -> Iterator[list[Engine]]:
+    """Engines over one model, each for a thread; see ``loaded_engine``.
+
+    Raises:
+        UsageError: several of a model that can only be one.
+    """
+    from engine.engine import open_engines
     from lsp_server.cli.progress import FirstUse
 
     with FirstUse() as first_use:
-        engine = open_engine(config, progress=first_use)
+        engines = open_engines(config, n, progress=first_use)
     try:
-        yield engine
+        yield engines
     finally:
-        engine.close()
+        for engine in engines:
+            engine.close()

@@ -5,6 +5,8 @@ Run on the CPU, which computes the same nodes; that CUDA captures them is not te
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -15,8 +17,8 @@ from engine.engine import open_engine
 from engine.errors import BackendError
 from engine.models import loading
 from engine.models import replayed as module
-from engine.models.replayed import FEWEST_COLUMNS, ROWS, ReplayedModel
-from engine.models.replayed import _side_by_side as side_by_side
+from engine.models.replayed import FEWEST_COLUMNS, ROWS, Pass, ReplayedModel
+from engine.models.replayed import _Resident as Resident
 from engine.models.runtime import FixedSession
 from engine.types import FillRequest
 from export.adapter import load_adapter
@@ -25,6 +27,8 @@ from export.reference import TorchModel
 from tests.conftest import TinyModel
 
 pytestmark = pytest.mark.export
+
+lay_out = Resident.lay_out
 
 IDS = [3, 77, 140, 9, 201, 55, 260, 18, 30, 12, 99, 240, 7]
 LONG = [(7 * i) % 250 for i in range(ROWS[-1] + 20)]
@@ -42,6 +46,14 @@ def replayed(model: TinyModel) -> ReplayedModel:
 def new_cache(model: TinyModel) -> ContextCache:
     manifest = model.manifest
     return ContextCache(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim)
+
+
+def note_sending(sent: list[int], resident: Resident, caches: Sequence[ContextCache], n_free: int) -> None:
+    """Lay caches out, and note the buffers that were sent for it."""
+    before = resident.mirror
+    lay_out(resident, caches, n_free)
+    if resident.mirror is not before:
+        sent.append(resident.n_columns)
 
 
 def relative(ours: np.ndarray, theirs: np.ndarray) -> float:
@@ -76,6 +88,47 @@ def test_passes_agree_with_torch_as_a_context_grows_is_cut_forked_and_left(tiny_
         their_cache.append(ids, [entries[:, : len(ids)] for entries in their_new])
 
 
+def test_several_requests_run_in_one_pass_and_none_sees_the_others(
+    tiny_gpu: TinyModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Contexts of several lengths come, go on, are cut, forked and left out, until room runs out."""
+    sent: list[int] = []
+    monkeypatch.setattr(module._Resident, "lay_out", lambda *args: note_sending(sent, *args))
+    ours, theirs = replayed(tiny_gpu), reference(tiny_gpu)
+    contexts = [LONG[:90], IDS[:5], LONG[7:40], []]
+    mine, other = [new_cache(tiny_gpu) for _ in contexts], [new_cache(tiny_gpu) for _ in contexts]
+    groups = [(1, 2), (2, 3)] if tiny_gpu.adapter is not None else []
+
+    def step(who: list[int], ids: list[int], n_kept: int) -> None:
+        """A pass for some, who keep the first tokens of it."""
+        rows = Rows.drafting(ids, groups)
+        results = ours.forward_together([Pass(mine[at], rows, range(1, len(rows))) for at in who])
+        for at, (logits, new) in zip(who, results, strict=True):
+            expected, entries = theirs.forward(other[at], rows, range(1, len(rows)))
+            assert relative(logits, expected) < 0.01
+            assert all(relative(a, b) < 0.01 for a, b in zip(new, entries, strict=True))
+            mine[at].append(ids[:n_kept], [array[:, :n_kept] for array in new])
+            other[at].append(ids[:n_kept], [array[:, :n_kept] for array in entries])
+
+    for at, ids in enumerate(contexts):
+        for cache in (mine[at], other[at]):
+            if ids:
+                cache.append(ids, theirs.forward(cache, Rows.causal(ids), [])[1])
+    everyone = list(range(len(contexts)))
+    step(everyone, IDS[:4], 2)
+    n_sent = len(sent)
+    step([2, 0], IDS[3:7], 3)
+    step([1], IDS[1:6], 1)
+    for cache in (mine[0], other[0]):
+        cache.truncate(50)
+    mine[3], other[3] = mine[2].fork(20), other[2].fork(20)
+    step([3, 0, 2], IDS[5:9], 2)
+    assert len(sent) == n_sent, "what lies there stays there"
+    for turn in range(30):
+        step(everyone if turn % 3 else [2, 1], IDS[turn % 5 : turn % 5 + 4], 4 if turn % 2 else 1)
+    assert len(sent) > n_sent, "moved together when the columns ran out"
+
+
 def test_branches_are_not_taken_for_context(tiny_gpu: TinyModel) -> None:
     ours, theirs = replayed(tiny_gpu), reference(tiny_gpu)
     cache, same = new_cache(tiny_gpu), new_cache(tiny_gpu)
@@ -87,6 +140,18 @@ def test_branches_are_not_taken_for_context(tiny_gpu: TinyModel) -> None:
     same.append(IDS[4:7], entries)
     said = [model.forward(same, Rows.causal(IDS[7:]), [2])[0] for model in (ours, theirs)]
     assert relative(*said) < 0.01
+
+
+def test_a_context_that_became_another_is_sent_anew(tiny_gpu: TinyModel) -> None:
+    ours, theirs = replayed(tiny_gpu), reference(tiny_gpu)
+    cache, source = new_cache(tiny_gpu), new_cache(tiny_gpu)
+    for ids in (IDS[:6], LONG[20:50], IDS[3:9]):
+        source.truncate(0)
+        cache.truncate(0)
+        _, entries = theirs.forward(source, Rows.causal(ids), [])
+        cache.append(ids, entries)  # of no pass of ours
+        rows = Rows.causal(IDS[:2])
+        assert relative(*(model.forward(cache, rows, [1])[0] for model in (ours, theirs))) < 0.01
 
 
 def test_only_wanted_logits_come_back(tiny_gpu: TinyModel) -> None:
@@ -110,7 +175,7 @@ def test_a_size_has_its_buffers_once_and_a_known_context_stays_there(
         "buffer",
         lambda shape, dtype: (made.append(shape), FixedSession.buffer(session, shape, dtype))[1],
     )
-    monkeypatch.setattr(module, "_side_by_side", lambda array, n: (sent.append(n), side_by_side(array, n))[1])
+    monkeypatch.setattr(module._Resident, "lay_out", lambda *args: note_sending(sent, *args))
     model, cache = ReplayedModel(session), new_cache(tiny_gpu)
     cache.append(LONG, model.forward(cache, Rows.causal(LONG), [])[1])
     n_made = len(made)
@@ -124,7 +189,7 @@ def test_a_size_has_its_buffers_once_and_a_known_context_stays_there(
     other = new_cache(tiny_gpu)
     other.append(LONG[1:], [array[:, 1 : len(LONG)] for array in cache.arrays])
     model.forward(other, Rows.causal(IDS), [0])
-    assert sent == [FEWEST_COLUMNS] * 2 * tiny_gpu.manifest.n_layers
+    assert sent == [FEWEST_COLUMNS]
 
 
 def test_what_replays_wrongly_is_not_replayed(tiny_gpu: TinyModel) -> None:
@@ -163,8 +228,8 @@ def test_what_cannot_be_captured_is_run_all_the_same(
             super().run(*args)
 
     monkeypatch.setattr(loading, "FixedSession", Refusing)
-    denoiser, _ = loading.load_denoiser(
-        EngineConfig(model=str(tiny_gpu.artifact), device="cpu"), progress=None, cancel=None
+    (denoiser,), _ = loading.load_denoisers(
+        EngineConfig(model=str(tiny_gpu.artifact), device="cpu"), 1, progress=None, cancel=None
     )
     assert opened == [True, False]
     assert denoiser.info.quantization == "g16" and "replayed" not in denoiser.info.provider_reason

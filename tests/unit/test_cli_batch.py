@@ -5,13 +5,14 @@ from __future__ import annotations
 import io
 import json
 import random
+import threading
 from typing import Any
 
 import pytest
 
 from engine.config import EngineConfig
 from engine.engine import Engine, open_engine
-from engine.errors import Cancelled
+from engine.errors import Cancelled, UsageError
 from engine.types import FillResult
 from lsp_server.cli import batch, requests
 from tests.unit.conftest import Unmask
@@ -101,7 +102,7 @@ class Failing:
 
 def test_a_bug_in_one_line_does_not_take_the_others_down() -> None:
     out = io.BytesIO()
-    batch.answer_lines(Failing(ZeroDivisionError("oh")), io.BytesIO(GOOD % 1 + GOOD % 2), out)  # type: ignore[arg-type]
+    batch.answer_lines([Failing(ZeroDivisionError("oh"))], io.BytesIO(GOOD % 1 + GOOD % 2), out)  # type: ignore[arg-type]
     got = answers(out.getvalue())
     assert [(answer["id"], answer["status"]) for answer in got] == [(1, "error"), (2, "error")]
     assert got[0]["reason"] == "internal error: ZeroDivisionError: oh"
@@ -109,7 +110,7 @@ def test_a_bug_in_one_line_does_not_take_the_others_down() -> None:
 
 def test_cancelling_ends_the_run() -> None:
     with pytest.raises(Cancelled):
-        batch.answer_lines(Failing(Cancelled()), io.BytesIO(GOOD % 1), io.BytesIO())  # type: ignore[arg-type]
+        batch.answer_lines([Failing(Cancelled())], io.BytesIO(GOOD % 1), io.BytesIO())  # type: ignore[arg-type]
 
 
 class OneByOne(io.RawIOBase):
@@ -136,8 +137,46 @@ def engine() -> Engine:
 def test_each_answer_is_out_before_the_next_line_is_read(engine: Engine) -> None:
     out = io.BytesIO()
     lines = OneByOne([GOOD % number for number in range(5)], out)
-    batch.answer_lines(engine, lines, out)  # type: ignore[arg-type]
+    batch.answer_lines([engine], lines, out)  # type: ignore[arg-type]
     assert (lines.n_read, len(answers(out.getvalue()))) == (5, 5)
+
+
+def test_lines_that_are_worked_on_together_are_answered_in_order(unmask: Unmask) -> None:
+    lines = [GOOD % n if n % 5 else BAD[n % len(BAD)] for n in range(100)]
+    lines = [line % n if b"%d" in line else line for n, line in enumerate(lines)]
+    alone = unmask("batch", *FAKE, stdin=b"".join(lines))
+    together = unmask("batch", *FAKE, "--at-once", "4", stdin=b"".join(lines))
+    assert (together.code, together.err) == (0, "")
+    own = {"ms": 0, "cached_tokens": 0, "forwards": 0}
+    told = [answer | own for answer in answers(together.out)]
+    assert told == [answer | own for answer in answers(alone.out)]
+
+
+def test_a_line_that_takes_long_does_not_keep_others_from_being_worked_on() -> None:
+    """Two lines that are done only once both are begun."""
+    both = threading.Barrier(2, timeout=10)
+
+    class Meeting:
+        def fill(self, request: object) -> FillResult:
+            both.wait()
+            raise UsageError("met", "")
+
+    out = io.BytesIO()
+    lines = io.BytesIO(GOOD % 1 + GOOD % 2)
+    batch.answer_lines([Meeting(), Meeting()], lines, out)  # type: ignore[list-item]
+    assert [(one["id"], "met" in one["reason"]) for one in answers(out.getvalue())] == [(1, True), (2, True)]
+
+
+def test_what_ends_a_run_ends_it_with_several_at_once_too() -> None:
+    class Broken(io.BytesIO):
+        def readline(self, size: int | None = -1, /) -> bytes:
+            raise OSError("the pipe broke")
+
+    two = [Failing(Cancelled()), Failing(Cancelled())]
+    with pytest.raises(Cancelled):
+        batch.answer_lines(two, io.BytesIO(GOOD % 1), io.BytesIO())  # type: ignore[arg-type]
+    with pytest.raises(OSError, match="pipe"):
+        batch.answer_lines(two, Broken(), io.BytesIO())  # type: ignore[arg-type]
 
 
 def test_a_target_of_another_task_does_not_hide_the_edits(unmask: Unmask) -> None:

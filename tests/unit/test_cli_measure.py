@@ -21,7 +21,7 @@ from engine.denoising.schedule import Decoding
 from engine.engine import Engine, open_denoiser
 from engine.models.artifact import TensorEntry
 from engine.types import CancelToken, EditRequest, FillRequest
-from lsp_server.cli.measure import OCCASIONS, compare, growth, plot, roofline, workloads
+from lsp_server.cli.measure import OCCASIONS, compare, growth, load, plot, roofline, workloads
 from lsp_server.cli.measure.compare import Figures, Sample
 from lsp_server.cli.measure.greedy import GreedyDenoiser
 from lsp_server.cli.measure.peers import BASE, OURS, Hall, Peer, Uncached
@@ -200,6 +200,15 @@ def test_holes_of_a_growing_file_are_where_values_were() -> None:
     request = growth.holes(4)
     assert request.n_holes == 4
     ast.parse("".join("width" if part is None else part for part in request.segments))
+
+
+def test_load_doubles_up_to_what_was_asked_for(unmask: Unmask) -> None:
+    outcome = unmask("bench", "--load", "3", "--runs", "1", "--json", "--model", "fake:answer=x")
+    loads = json.loads(outcome.out)["load"]
+    assert [one["at_once"] for one in loads] == load.levels(3) == [1, 2, 3]
+    assert load.levels(1) == [1] and load.levels(8) == [1, 2, 4, 8]
+    assert all(one["requests_per_s"] > 0 and one["p50_ms"] <= one["p95_ms"] for one in loads)
+    assert loads[2]["requests"] > loads[0]["requests"]
 
 
 def test_growth_covers_all_three(unmask: Unmask) -> None:

@@ -20,6 +20,7 @@ from lsp_server.cli.measure import (
     OCCASIONS,
     compare,
     growth,
+    load,
     peers,
     plot,
     reports,
@@ -87,6 +88,23 @@ def show_growth(args: argparse.Namespace) -> int:
         console = reports.console()
         reports.introduce(console, report)
         tables.print_growth(console, costs)
+    return 0
+
+
+def show_load(args: argparse.Namespace) -> int:
+    """Let more and more people write at once and report."""
+    config = options.load_settings(args).engine
+    roomy = replace(config, cache_mb=config.cache_mb * args.load)
+    lines, n_lines = list(workloads.own_lines()), args.runs or load.LINES
+    with options.loaded_engines(roomy, args.load) as engines, reports.saying() as say:
+        loads = [load.measure(engines[:n], lines, n_lines, say) for n in load.levels(args.load)]
+        report = {**reports.header(engines[0]), "load": [asdict(one) for one in loads]}
+    if args.json:
+        print(json.dumps(report, indent=2))
+    else:
+        console = reports.console()
+        reports.introduce(console, report)
+        tables.print_load(console, loads)
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from lsp_server.cli.measure.compare import Figures
 from lsp_server.cli.measure.growth import Cost
+from lsp_server.cli.measure.load import Load
 from lsp_server.cli.measure.peers import Absent, Peer
 from lsp_server.cli.measure.roofline import Ceilings, Pass
 from lsp_server.cli.measure.workloads import ROWS
@@ -71,6 +72,21 @@ def print_growth(console: Console, costs: Sequence[Cost]) -> None:
             f"{cost.ms_each:,.2f}",
             "" if cost.again_ms is None else f"{cost.again_ms:,.0f}",
             f"{cost.resident_bytes / 1e6:,.0f}",
+        )
+    console.print(shown)
+
+
+def print_load(console: Console, loads: Sequence[Load]) -> None:
+    """One line for so many at once."""
+    shown = table("at once", "requests", "a second", "tokens a second", "ms, median", "ms, 95 of 100")
+    for load in loads:
+        shown.add_row(
+            str(load.at_once),
+            f"{load.requests:,}",
+            f"{load.requests_per_s:,.1f}",
+            f"{load.tokens_per_s:,.0f}",
+            f"{load.p50_ms:,.0f}",
+            f"{load.p95_ms:,.0f}",
         )
     console.print(shown)
 

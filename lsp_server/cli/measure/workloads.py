@@ -121,7 +121,7 @@ def workloads(occasions: Sequence[Occasion], n_lines: int, problems: Path | None
     made: dict[Occasion, Callable[[], Sequence[tuple[Step, ...]]]] = {
         "line": lambda: [
             line_case(line)
-            for line in evenly(list(_own_lines()) if problems is None else read_lines(problems), n_lines)
+            for line in evenly(list(own_lines()) if problems is None else read_lines(problems), n_lines)
         ],
         "body": lambda: evenly(list(_bodies()), some),
         "holes": lambda: evenly(list(_three_holes()), some),
@@ -181,7 +181,7 @@ def around(text: str, start_char: int, end_char: int) -> tuple[str, str]:
     return before, after
 
 
-def _own_lines() -> Iterator[Line]:
+def own_lines() -> Iterator[Line]:
     """Of each module, what follows ``return`` nearest to the middle."""
     for name in SOURCES:
         text = source(name)
