@@ -23,7 +23,7 @@ from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
 from engine.errors import ArtifactError, IntegrityError
 from engine.types import Progress, ProgressListener
 from engine.weights.encodings import Encoding, part_shapes
-from engine.weights.rotation import Turn
+from engine.weights.rotation import UNTURNED, Turn
 
 SCHEMA = 3
 MANIFEST_FILE = "manifest.json"
@@ -70,7 +70,7 @@ class TensorEntry:
     encoding: Encoding
     sources: tuple[str, ...]
     parts: dict[str, tuple[int, int]]
-    turn: Turn
+    turn: Turn = UNTURNED
 
 
 @dataclass(frozen=True, slots=True)
