@@ -113,17 +113,16 @@ class _Writer(GraphWriter):
             for name in cache_names(c.n_layers, "past")
         ]
         self._canvas = canvas if c.adapter_rank else None
-        turn = self.rotary(positions, DenoiserModel.inverse_frequencies(c).numpy())
+        angles = self.rotary(positions, DenoiserModel.inverse_frequencies(c).numpy())
         x, delta = self._embedded(ids), None
         new: list[ir.Value] = []
         whole: list[ir.Value] = []
         for layer in range(c.n_layers):
             at = f"blocks.{layer}"
             normed, x = self._normed(x, delta)
-            heads = self._linear(self._fixed(normed), f"{at}.attn.qkv", normed)
-            mixed, entries, written = self._attended(
-                heads, turn, bias, places, buffers[2 * layer : 2 * layer + 2]
-            )
+            heads = self._linear(normed, f"{at}.attn.qkv")
+            own = buffers[2 * layer : 2 * layer + 2]
+            mixed, entries, written = self._attended(heads, angles, bias, places, own)
             new += entries
             whole += written
             normed, x = self._normed(x, self._scaled(mixed, f"{at}.attn.output"))
@@ -131,7 +130,7 @@ class _Writer(GraphWriter):
         assert delta is not None
         rows = self.op("Gather", [self.op("Add", [x, delta]), wanted], axis=0)
         normed, _ = self._normed(rows, None)
-        logits = self._linear(self._fixed(normed), "head", None)
+        logits = self._product(self._fixed(normed), "head", self._step)
         for kind, values, length in (("new", new, "S"), ("all", whole, "C")):
             for value, name in zip(values, cache_names(c.n_layers, kind), strict=True):
                 self.named(name, value, [c.n_kv_heads, length, c.head_dim], WHOLE)
@@ -175,7 +174,7 @@ class _Writer(GraphWriter):
     def _attended(
         self,
         heads: ir.Value,
-        turn: Sequence[ir.Value],
+        angles: Sequence[ir.Value],
         bias: ir.Value,
         places: ir.Value,
         buffers: Sequence[ir.Value],
@@ -188,7 +187,7 @@ class _Writer(GraphWriter):
         )
         mixed, values = self.split(by_head, [n_turned, c.n_kv_heads], axis=0)
         batch = self.op("Unsqueeze", [mixed, self.axis(0)])
-        rotated = self.op("Squeeze", [self.op("RotaryEmbedding", [batch, *turn]), self.axis(0)])
+        rotated = self.op("Squeeze", [self.op("RotaryEmbedding", [batch, *angles]), self.axis(0)])
         query, keys = self.split(rotated, [c.n_heads, c.n_kv_heads], axis=0)
         all_keys, all_values = (
             self.op("ScatterND", [buffer, places, entries])
@@ -206,12 +205,11 @@ class _Writer(GraphWriter):
     def _activated(self, normed: ir.Value, name: str) -> ir.Value:
         """What the down projection reads, rotated ``[S, n_ffn]``."""
         c = self._config
-        codes, deltas = self._fixed(normed), [None, None]
-        if self._canvas is not None:
-            deltas = self.split(self._delta(normed, f"{name}.gate_up"), [c.n_ffn, c.n_ffn])
+        codes, delta = self._fixed(normed), self._delta(normed, f"{name}.gate_up")
+        deltas = [None, None] if delta is None else self.split(delta, [c.n_ffn, c.n_ffn])
         opened, up = (
-            self._added(self._product(codes, f"{name}.{part}", self._step), delta)
-            for part, delta in zip(("gate", "up"), deltas, strict=True)
+            self._added(self._product(codes, f"{name}.{part}", self._step), own)
+            for part, own in zip(("gate", "up"), deltas, strict=True)
         )
         inner = self.op("Mul", [self.op("QuickGelu", [opened], CONTRIB, alpha=1.0), up])
         size = block_size(c.n_ffn, MOST_INNER)
@@ -222,12 +220,10 @@ class _Writer(GraphWriter):
         """Rows behind a norm as codes, all with the same scale."""
         return self.op("QuantizeLinear", [normed, self._step, self._middle])
 
-    def _linear(self, codes: ir.Value, name: str, normed: ir.Value | None) -> ir.Value:
-        """A layer behind a norm, with its delta on the rows of the canvas where it has one."""
-        y = self._product(codes, name, self._step)
-        if normed is None or self._canvas is None:
-            return y
-        return self._added(y, self._delta(normed, name))
+    def _linear(self, normed: ir.Value, name: str) -> ir.Value:
+        """A layer behind a norm."""
+        product = self._product(self._fixed(normed), name, self._step)
+        return self._added(product, self._delta(normed, name))
 
     def _scaled(self, rows: ir.Value, name: str) -> ir.Value:
         """A layer whose rows have scales of their own: the largest value of each is 127 from the middle."""
@@ -236,7 +232,7 @@ class _Writer(GraphWriter):
         scale = self.op("Mul", [self.op("Max", [largest, least]), step])
         codes = self.op("QuantizeLinear", [self.op("Div", [rows, scale]), self._one, self._middle])
         y = self.op("Mul", [self._product(codes, name, self._one), scale])
-        return y if self._canvas is None else self._added(y, self._delta(rows, name))
+        return self._added(y, self._delta(rows, name))
 
     def _product(self, codes: ir.Value, name: str, scale: ir.Value) -> ir.Value:
         """Rows of codes times a stored matrix, with its bias if it has one."""
@@ -249,8 +245,10 @@ class _Writer(GraphWriter):
             inputs.pop()
         return self.op("MatMulIntegerToFloat", inputs, CONTRIB)
 
-    def _delta(self, rows: ir.Value, name: str) -> ir.Value:
-        """What the adapter adds to a layer on the rows of the canvas ``[G, n_outputs]``."""
+    def _delta(self, rows: ir.Value, name: str) -> ir.Value | None:
+        """What the adapter adds to a layer on the rows of the canvas ``[G, n_outputs]``; None without one."""
+        if self._canvas is None:
+            return None
         own = self.op("GatherND", [rows, self._canvas])
         return self._low(self._low(own, f"{name}.lora_a"), f"{name}.lora_b")
 

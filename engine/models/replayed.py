@@ -28,6 +28,13 @@ ROWS = (8, 16, 32, 64, 128)
 FEWEST_COLUMNS = 512
 """The smallest buffer of a context; larger ones have twice as many columns each."""
 
+ROOM = 4
+"""How many times the columns that a pass of several requests needs its buffers have: others are between two
+passes, and what a draft had too much lies there until all is moved together."""
+
+SHARE_FREE = 4
+"""One column in so many is left free when all is moved together, or it would be moved again soon."""
+
 INVISIBLE = np.float16(-1e4)
 """Added to a score that must not count. Not infinite: a row that sees nothing would become no number."""
 
@@ -161,7 +168,7 @@ class _Resident:
         """Have caches lie there and so many columns free behind all contexts, sent anew where need be.
 
         Args:
-            caches: those of a pass; they fit. Others stay while there is room.
+            caches: those of a pass, which fit; others stay while there is more room than that.
             n_free: columns.
         """
         found = {cache: self.find(cache) for cache in caches}
@@ -175,7 +182,7 @@ class _Resident:
         for cache, lying in {**found, **others}.items():
             ids = list(cache.ids) if lying is None else lying.ids
             end = at + len(ids)
-            if end + n_free > self.n_columns:
+            if cache in others and end + n_free > self.n_columns - self.n_columns // SHARE_FREE:
                 continue
             if lying is None:
                 for layer, array in zip(mirror, cache.arrays, strict=True):
@@ -253,9 +260,10 @@ class ReplayedModel:
         n_rows = rows_for(sum(len(each.rows) for each in passes))
         n_wanted = sum(len(each.wanted) for each in passes)
         n_wanted = 1 if n_wanted <= 1 else rows_for(n_wanted)
-        n_columns = columns_for(n_rows + sum(len(each.cache.ids) for each in passes))
+        n_needed = n_rows + sum(len(each.cache.ids) for each in passes)
         if len(passes) > 1:  # the same buffers whoever takes part next
-            self._least_columns = max(self._least_columns, n_columns)
+            self._least_columns = max(self._least_columns, columns_for(ROOM * n_needed))
+        n_columns = columns_for(n_needed)
         resident = self._resident(max(n_columns, self._least_columns))
         resident.lay_out([each.cache for each in passes], n_rows)
         places = [resident.lying[each.cache].columns for each in passes]
