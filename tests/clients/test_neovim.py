@@ -40,6 +40,13 @@ def edit(tmp_path: Path, in_terminal: Open) -> Edit:
     return start
 
 
+def line_of(editor: Neovim) -> str:
+    """The line with the cursor. Keys come by the terminal and commands do not: one to save may overtake one to
+    take, so what a key does is waited for.
+    """
+    return editor.ask("vim.api.nvim_get_current_line()")
+
+
 def saved(editor: Neovim, name: str = "a.py") -> str:
     editor.command("w")
     eventually(lambda: editor.ask("tostring(vim.bo.modified)"), "false".__eq__)
@@ -52,12 +59,10 @@ def test_ghost_text_taken_by_word_and_whole(edit: Edit):
     editor.terminal.type("tot", each_s=0.05)
     editor.terminal.wait("print(total)\ntotal = compute(1)")
     editor.terminal.press("M-Right")
-    eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line == "total")
+    eventually(lambda: line_of(editor), lambda line: line == "total")
     editor.terminal.wait("print(total)\ntotal = compute(1)")
     editor.terminal.press("Tab")
-    eventually(
-        lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line == "total = compute(1)"
-    )
+    eventually(lambda: line_of(editor), lambda line: line == "total = compute(1)")
     assert saved(editor) == TOTAL + "total = compute(1)\n"
     editor.command("Unmask status")
     editor.terminal.wait("partly accepted 1")
@@ -72,7 +77,7 @@ def test_keys_that_wait_to_be_read_are_part_of_what_is_taken(edit: Edit, keys: s
     editor.terminal.type("tot", each_s=0.05)
     editor.terminal.wait("print(total)\ntotal = compute(1)")
     editor.ask(f'vim.api.nvim_input("{keys}")')
-    eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), line.__eq__)
+    eventually(lambda: line_of(editor), line.__eq__)
 
 
 def test_a_line_of_several_and_a_key_without_suggestion(edit: Edit):
@@ -80,11 +85,12 @@ def test_a_line_of_several_and_a_key_without_suggestion(edit: Edit):
     editor.terminal.press("o")
     editor.terminal.wait("return a")
     editor.terminal.press("M-C-Right")
-    eventually(lambda: editor.ask("vim.api.nvim_get_current_line()"), lambda line: line.strip() == "a = 1")
+    eventually(lambda: line_of(editor), lambda line: line.strip() == "a = 1")
     editor.terminal.wait("return a")
     editor.terminal.press("C-]")
     editor.terminal.wait(lambda screen: "return a" not in screen)
     editor.terminal.press("Tab")
+    eventually(lambda: line_of(editor), "    a = 1   ".__eq__)
     assert saved(editor) == "def f():\n    a = 1   \n"
 
 
@@ -218,6 +224,7 @@ def test_the_completion_list_where_there_is_no_ghost_text(edit: Edit):
     editor.terminal.press("C-Space")
     editor.terminal.wait("Unmask")
     editor.terminal.press("C-n", "C-y")
+    eventually(lambda: line_of(editor), "total = compute(1)".__eq__)
     assert saved(editor) == TOTAL + "total = compute(1)\n"
 
 
@@ -245,4 +252,5 @@ def test_a_journey_with_the_real_model(edit: Edit):
     editor.terminal.type("return ", each_s=0.05)  # Neovim has indented the line
     editor.terminal.wait("return a + b", 60)
     editor.terminal.press("Tab")
+    eventually(lambda: line_of(editor), "    return a + b".__eq__)
     assert saved(editor) == text + "    return a + b\n"
