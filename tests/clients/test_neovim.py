@@ -41,8 +41,9 @@ def edit(tmp_path: Path, in_terminal: Open) -> Edit:
 
 
 def line_of(editor: Neovim) -> str:
-    """The line with the cursor. Keys come by the terminal and commands do not: one to save may overtake one to
-    take, so what a key does is waited for.
+    """The line with the cursor, to wait for what a key does.
+
+    Keys come by the terminal and commands do not, so one to save may overtake one to take.
     """
     return editor.ask("vim.api.nvim_get_current_line()")
 
