@@ -111,7 +111,7 @@ class _Writer(GraphWriter):
         c = self._config
         width, kv_width = c.n_heads * c.head_dim, c.n_kv_heads * c.head_dim
         heads = self.op(
-            "Unsqueeze", [self._linear(self._normed(x, f"{name}_norm"), f"{name}.qkv"), self.axis(0)]
+            "Unsqueeze", [self._linear(self._normed(x, f"{name}_norm"), f"{name}.qkv"), self.sizes(0)]
         )
         query, key, value = self.split(heads, [width, kv_width, kv_width])
         query = self.op("RotaryEmbedding", [query, *turn], num_heads=c.n_heads)
@@ -127,7 +127,7 @@ class _Writer(GraphWriter):
             kv_num_heads=c.n_kv_heads,
             scale=c.head_dim**-0.5,
         )
-        return self.op("Squeeze", [mixed, self.axis(0)]), [key, value], written
+        return self.op("Squeeze", [mixed, self.sizes(0)]), [key, value], written
 
     def _linear(self, x: ir.Value, name: str, plus: ir.Value | None = None) -> ir.Value:
         """A layer with its gated delta, its bias or ``plus`` added in the same products."""

@@ -54,7 +54,7 @@ class GraphWriter:
     def known(self, ids: ir.Value) -> tuple[ir.Value, ir.Value]:
         """Ids ``[S]`` with masks, which are below zero, as another token, and where they are ``[S, 1]``."""
         zero = self.constant("zero", np.int64(0))
-        masked = self.op("Unsqueeze", [self.op("Less", [ids, zero]), self.axis(1)])
+        masked = self.op("Unsqueeze", [self.op("Less", [ids, zero]), self.sizes(1)])
         return self.op("Max", [ids, zero]), masked
 
     def rotary(self, positions: ir.Value, frequencies: np.ndarray) -> tuple[ir.Value, ir.Value]:
@@ -70,10 +70,6 @@ class GraphWriter:
     def reshaped(self, x: ir.Value, *shape: int) -> ir.Value:
         """Values in another shape; -1 for what is left, 0 for what that axis had."""
         return self.op("Reshape", [x, self.sizes(*shape)])
-
-    def axis(self, axis: int) -> ir.Value:
-        """An axis as an input."""
-        return self.sizes(axis)
 
     def sizes(self, *sizes: int) -> ir.Value:
         """Whole numbers as an input."""

@@ -186,8 +186,8 @@ class _Writer(GraphWriter):
             "Transpose", [self.reshaped(heads, -1, n_turned + c.n_kv_heads, c.head_dim)], perm=[1, 0, 2]
         )
         mixed, values = self.split(by_head, [n_turned, c.n_kv_heads], axis=0)
-        batch = self.op("Unsqueeze", [mixed, self.axis(0)])
-        rotated = self.op("Squeeze", [self.op("RotaryEmbedding", [batch, *angles]), self.axis(0)])
+        batch = self.op("Unsqueeze", [mixed, self.sizes(0)])
+        rotated = self.op("Squeeze", [self.op("RotaryEmbedding", [batch, *angles]), self.sizes(0)])
         query, keys = self.split(rotated, [c.n_heads, c.n_kv_heads], axis=0)
         all_keys, all_values = (
             self.op("ScatterND", [buffer, places, entries])
@@ -227,7 +227,7 @@ class _Writer(GraphWriter):
 
     def _scaled(self, rows: ir.Value, name: str) -> ir.Value:
         """A layer whose rows have scales of their own: the largest value of each is 127 from the middle."""
-        largest = self.op("ReduceMax", [self.op("Abs", [rows]), self.axis(-1)])
+        largest = self.op("ReduceMax", [self.op("Abs", [rows]), self.sizes(-1)])
         least, step = self.constant("least", np.float32(1e-9)), self.constant("step", np.float32(1 / 127))
         scale = self.op("Mul", [self.op("Max", [largest, least]), step])
         codes = self.op("QuantizeLinear", [self.op("Div", [rows, scale]), self._one, self._middle])

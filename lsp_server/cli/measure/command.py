@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING
 
@@ -31,6 +31,8 @@ from lsp_server.cli.measure import (
 from lsp_server.cli.progress import FirstUse
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from engine.denoising.denoiser import Denoiser
     from engine.denoising.tokens import TokenCodec
 
@@ -64,12 +66,11 @@ def compare_peers(args: argparse.Namespace) -> int:
             "absent": [asdict(one) for one in hall.absent],
             "figures": [asdict(one) for one in figures],
         }
-        if args.json:
-            print(json.dumps(report, indent=2))
-        else:
-            console = reports.console()
-            reports.introduce(console, report)
-            tables.print_comparison(console, figures, hall.present, hall.absent)
+        _tell(
+            args,
+            report,
+            lambda console: tables.print_comparison(console, figures, hall.present, hall.absent),
+        )
     if args.plot is not None:
         args.plot.write_text(plot.drawn(figures), encoding="utf-8")
     return 0
@@ -82,12 +83,7 @@ def show_growth(args: argparse.Namespace) -> int:
     with _opened(roomy) as (engine, denoiser, codec), reports.saying() as say:
         costs = growth.growth(engine, denoiser, codec, say)
         report = {**reports.header(engine), "growth": [asdict(cost) for cost in costs]}
-    if args.json:
-        print(json.dumps(report, indent=2))
-    else:
-        console = reports.console()
-        reports.introduce(console, report)
-        tables.print_growth(console, costs)
+    _tell(args, report, lambda console: tables.print_growth(console, costs))
     return 0
 
 
@@ -99,12 +95,7 @@ def show_load(args: argparse.Namespace) -> int:
     with options.loaded_engines(roomy, args.load) as engines, reports.saying() as say:
         loads = [load.measure(engines[:n], lines, n_lines, say) for n in load.levels(args.load)]
         report = {**reports.header(engines[0]), "load": [asdict(one) for one in loads]}
-    if args.json:
-        print(json.dumps(report, indent=2))
-    else:
-        console = reports.console()
-        reports.introduce(console, report)
-        tables.print_load(console, loads)
+    _tell(args, report, lambda console: tables.print_load(console, loads))
     return 0
 
 
@@ -131,13 +122,18 @@ def show_roofline(args: argparse.Namespace) -> int:
             "ceilings": asdict(ceilings),
             "passes": [asdict(one) for one in passes],
         }
+    _tell(args, report, lambda console: tables.print_roofline(console, ceilings, passes))
+    return 0
+
+
+def _tell(args: argparse.Namespace, report: dict[str, object], show: Callable[[Console], None]) -> None:
+    """The report as JSON, or for people: what was measured on, then a table."""
     if args.json:
         print(json.dumps(report, indent=2))
-    else:
-        console = reports.console()
-        reports.introduce(console, report)
-        tables.print_roofline(console, ceilings, passes)
-    return 0
+        return
+    console = reports.console()
+    reports.introduce(console, report)
+    show(console)
 
 
 @contextlib.contextmanager
