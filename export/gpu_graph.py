@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 import onnx_ir as ir
 
+from engine.denoising.top import KEPT
 from export.config import ModelConfig
 from export.graph_writer import INDEX, WHOLE, GraphWriter, graph_input
 from export.model import DenoiserModel
@@ -32,8 +33,10 @@ def gpu_graph(
     Inputs: ``ids [S]``, ``positions [S]``, ``first [1]`` (the buffer's column of the first row; the others
     follow), ``bias [S, C]`` float16, with an adapter ``gate [S, 1]`` float16, ``logit_rows [R]``,
     ``past_k_i`` and ``past_v_i [1, C, n_kv_heads * D]`` float16. Outputs: ``logits [R, n_vocab]`` float32,
-    ``new [2 * n_layers, S, n_kv_heads * D]`` float16, keys and values layer by layer, and ``all_k_i`` and
-    ``all_v_i``, which are to be given the memory of the buffers that came in.
+    ``top_tokens [R, K]``, ``top_logits [R, K]`` float32 and ``norms [R]`` float32, the likeliest tokens of
+    each row as in ``engine.denoising.top``, ``new [2 * n_layers, S, n_kv_heads * D]`` float16, keys and
+    values layer by layer, and ``all_k_i`` and ``all_v_i``, which are to be given the memory of the buffers
+    that came in.
 
     Args:
         config: the sizes.
@@ -81,12 +84,21 @@ class _Writer(GraphWriter):
         rows = self.op("Gather", [x, wanted], axis=0)
         scores = self.op("Gemm", [self._normed(rows, "norm"), self._weight("head.weight")], transB=1)
         logits = self.named("logits", self.op("Cast", [scores], to=int(WHOLE)), ["R", c.n_vocab], WHOLE)
+        n_kept = min(KEPT, c.n_vocab)
+        best, tokens = self.ops("TopK", [logits, self.sizes(n_kept)], 2, axis=-1)
+        norms = self.op("ReduceLogSumExp", [logits, self.sizes(-1)], keepdims=0)
+        said = [
+            logits,
+            self.named("top_tokens", tokens, ["R", n_kept], INDEX),
+            self.named("top_logits", best, ["R", n_kept], WHOLE),
+            self.named("norms", norms, ["R"], WHOLE),
+        ]
         width = c.n_kv_heads * c.head_dim
         stacked = self.named("new", self.op("Concat", new, axis=0), [2 * c.n_layers, "S", width], HALF)
         for value, name in zip(whole, cache_names(c.n_layers, "all"), strict=True):
             self.named(name, value, [1, "C", width], HALF)
         inputs = [ids, positions, *([gate] if c.adapter_rank else []), bias, first, wanted, *past]
-        return self.model(inputs, [logits, stacked, *whole], OPSET)
+        return self.model(inputs, [*said, stacked, *whole], OPSET)
 
     def _embedded(self, ids: ir.Value) -> ir.Value:
         """Embeddings of ids ``[S]``, the mask's where an id is below zero ``[S, n_hidden]``."""

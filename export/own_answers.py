@@ -18,6 +18,7 @@ from typing import Any, cast
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoiser import Denoiser, Encoded, Prediction
 from engine.denoising.tokens import TokenCodec
+from engine.denoising.top import top_of
 from engine.engine import Engine
 from engine.errors import UsageError
 from engine.types import CancelToken
@@ -81,7 +82,7 @@ class Recorder:
         if canvas.n_settled < len(self._written):  # another canvas in the same context
             self._note()
         prediction = self._denoiser.predict(canvas, masks, cancel)
-        self._written = [*canvas.settled, int(prediction.logits[0].argmax())]
+        self._written = [*canvas.settled, int(top_of(prediction.logits[0]).tokens[0])]
         return prediction
 
     def taken(self) -> list[OwnAnswer]:

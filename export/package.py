@@ -56,9 +56,9 @@ ROW_WORTH = 0.35
 """``DecodeRule.row_worth`` on a CPU, where a row costs from an eighth (VNNI) to a sixth (AVX2) of what a pass
 costs by itself, and a mask pays only if what it predicts is verified, too; see the results log."""
 
-GPU_ROW_WORTH = 0.06
+GPU_ROW_WORTH = 0.04
 """The same on a GPU that replays its passes. Not measured: a row costs the GPU next to nothing and the host,
-which looks at its logits, some 0.3 ms."""
+which drafts it, some 0.07 ms."""
 
 _UNKNOWN = "0" * 64
 

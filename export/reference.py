@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.denoising.cache import ContextCache, FloatArray
+from engine.denoising.cache import ContextCache, Entries, FloatArray
 from engine.denoising.denoiser import Provider
 from engine.denoising.rows import Rows
 from engine.denoising.transitions import Transitions
@@ -39,9 +39,7 @@ class TorchModel:
         self._model = model
         self.manifest = manifest
 
-    def forward(
-        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    def forward(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> tuple[FloatArray, Entries]:
         """See ``engine.models.runtime.OnnxModel.forward``."""
         cache.reserve(len(rows))
         gate = torch.from_numpy(rows.gated.astype(np.float32)[:, None]) if rows.gated.any() else None
@@ -59,6 +57,12 @@ class TorchModel:
             )
         new = [tensor.numpy() for pair in zip(new_k, new_v, strict=True) for tensor in pair]
         return logits.numpy(), new
+
+    def forward_top(
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+    ) -> tuple[FloatArray, Entries]:
+        """The same."""
+        return self.forward(cache, rows, wanted)
 
 
 def reference_denoiser(gguf_path: Path, manifest: Manifest, adapter: Path | None = None) -> CanvasDenoiser:

@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 from safetensors.numpy import save_file
 
+from engine.denoising.followers import COUNT_STEPS, UNKNOWN
 from engine.denoising.tokens import TokenCodec
-from engine.denoising.transitions import COUNT_STEPS, UNKNOWN
 from export.data import SourceFile
 
 IntArray = npt.NDArray[np.int64]

@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
-FloatArray = npt.NDArray[np.float32]
+from engine.denoising.draft import Draft
+from engine.denoising.top import LogitRows, Logits, top_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,19 +19,19 @@ class Ahead:
     """Slots at the places right behind the settled tokens.
 
     Attributes:
-        logits: of each slot ``[n][n_vocab]``.
+        logits: what was said of each slot ``[n]``.
         distances: how many slots of its group stand before each ``[n]``.
     """
 
-    logits: tuple[FloatArray, ...] = ()
+    logits: tuple[Logits, ...] = ()
     distances: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.logits)
 
     @classmethod
-    def group(cls, logits: FloatArray) -> Ahead:
-        """A group of slots, predicted together ``[n, n_vocab]``."""
+    def group(cls, logits: LogitRows) -> Ahead:
+        """A group of slots, predicted together ``[n]``."""
         return cls(tuple(logits), tuple(range(len(logits))))
 
     def beyond(self, n_tokens: int) -> Ahead:
@@ -45,7 +43,7 @@ class Ahead:
         rest = older.beyond(len(self))
         return Ahead((*self.logits, *rest.logits), (*self.distances, *rest.distances))
 
-    def after(self, n_settled: int, groups: Sequence[FloatArray], path: Sequence[int]) -> Ahead:
+    def after(self, n_settled: int, groups: Sequence[LogitRows], path: Sequence[int]) -> Ahead:
         """What is ahead after a pass.
 
         Args:
@@ -58,3 +56,9 @@ class Ahead:
         for depth, place in enumerate(path):  # the last group knows most
             ahead = Ahead.group(groups[place]).beyond(n_settled - 1 - depth).over(ahead)
         return ahead
+
+    def alone(self) -> Draft:
+        """The run of every slot's best token, none knowing of the others."""
+        tops = [top_of(logits) for logits in self.logits]
+        best = [int(top.tokens[0]) for top in tops]
+        return Draft.run(best, [top.chance_of(token) for top, token in zip(tops, best, strict=True)])

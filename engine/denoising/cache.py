@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 FloatArray = npt.NDArray[np.float32]
 
+Entries = Sequence[npt.NDArray[np.floating]]
+"""Keys and values of some tokens, one ``[n_heads, n, head_dim]`` for each array of a cache."""
+
 CacheShape = tuple[int, int]
 """Heads of an array of keys or values, and the width of each."""
 
@@ -43,7 +46,7 @@ class ContextCache:
     def __init__(self, n_arrays: int, n_heads: int, head_dim: int) -> None:
         self.ids: list[int] = []
         self.n_mirrored = 0
-        self._computed: FloatArray | None = None
+        self._computed: npt.NDArray[np.floating] | None = None
         self.arrays: list[FloatArray] = [
             np.zeros((n_heads, BUCKET, head_dim), dtype=np.float32) for _ in range(n_arrays)
         ]
@@ -65,8 +68,8 @@ class ContextCache:
         """Memory the buffers take."""
         return sum(array.nbytes for array in self.arrays)
 
-    def append(self, ids: Sequence[int], new: Sequence[FloatArray]) -> None:
-        """Store the entries of tokens that follow; ``new`` is one ``[n_heads, n_new, head_dim]`` an array."""
+    def append(self, ids: Sequence[int], new: Entries) -> None:
+        """Store the entries of tokens that follow."""
         self.reserve(len(ids))
         start, end = len(self.ids), len(self.ids) + len(ids)
         for array, values in zip(self.arrays, new, strict=True):
@@ -76,7 +79,7 @@ class ContextCache:
             self.n_mirrored = end  # they were computed on the device, in the same place
         self._computed = None
 
-    def mirror(self, new: Sequence[FloatArray]) -> None:
+    def mirror(self, new: Entries) -> None:
         """Note that a copy on a device has all entries, and behind them the new ones of a pass.
 
         Args:
@@ -120,7 +123,7 @@ class ContextCache:
         self.n_mirrored = 0
 
 
-def _begins(whole: FloatArray, part: FloatArray) -> bool:
+def _begins(whole: npt.NDArray[np.floating], part: npt.NDArray[np.floating]) -> bool:
     """Whether a part is the first columns of a whole, in the same memory."""
     return part.ctypes.data == whole.ctypes.data and part.strides == whole.strides
 

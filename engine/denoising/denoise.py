@@ -9,6 +9,7 @@ caller.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -22,8 +23,8 @@ from engine.denoising.draft import NO_DRAFT, ROOT, Draft
 from engine.denoising.lookup import NO_COPY, NOTHING, Hint, continuation, with_copy
 from engine.denoising.schedule import DecodeRule, plan_masks, worth_verifying
 from engine.denoising.tokens import TokenCodec
-from engine.denoising.unmask import best_tokens, hold_to, prefer_others
-from engine.denoising.verify import chances_of, is_close, stands
+from engine.denoising.top import TopTokens, top_of
+from engine.denoising.verify import is_close, stands
 from engine.types import CancelToken, Deadline
 
 StopRule = Callable[[str], int | None]
@@ -203,26 +204,33 @@ class _Settling:
         """
         draft, node = self.canvas.draft, ROOT
         while True:
-            allowed = allowed_next(
-                prediction.logits[node - ROOT], self.canvas.settled, self._codec, self._task
-            )
-            if node >= draft.n_run and is_close(allowed):
+            allowed = self._allowed(prediction, node)
+            if allowed is None or (node >= draft.n_run and is_close(allowed)):
                 return None
-            (best,), (confidence,) = best_tokens(allowed[None])
-            token, probable = int(best), float(confidence)
+            token = int(allowed.tokens[0])
             standing = [
                 child for child in draft.children(node) if stands(allowed, draft.tokens[child], token, rule)
             ]
             if standing:
-                followed = max(standing, key=lambda child: allowed[draft.tokens[child]])
-                if draft.tokens[followed] != token:
-                    token = draft.tokens[followed]
-                    (probable,) = chances_of(allowed, [token])
+                followed = max(standing, key=lambda child: allowed.logit_of(draft.tokens[child]))
+                token = draft.tokens[followed]
             self._doubts += doubts_of(allowed, len(self.canvas.settled), token)
+            probable = allowed.chance_of(token)
             self._settle(token, probable)
             if self.stopped is not None or not standing:
                 return node - ROOT
             node = followed
+
+    def _allowed(self, prediction: Prediction, node: int) -> TopTokens | None:
+        """What may stand behind a node, so far as the base says; None where that is left to the next pass."""
+        settled = self.canvas.settled
+        allowed = allowed_next(top_of(prediction.logits[node - ROOT]), settled, self._codec, self._task)
+        if len(allowed):
+            return allowed
+        if node != ROOT:
+            return None
+        assert prediction.whole is not None, "who gives the best alone can give all"
+        return allowed_next(TopTokens.of(prediction.whole()), settled, self._codec, self._task)
 
     def guess(self, denoiser: Denoiser, rule: DecodeRule) -> Draft:
         """What could come next where no slot was drafted; nothing where the rule drafts nothing."""
@@ -334,31 +342,27 @@ class _Settling:
         return self._task.max_tokens - (len(settled) - healed)
 
 
-def allowed_next(
-    logits: npt.NDArray[np.float32], settled: Sequence[int], codec: TokenCodec, task: Task
-) -> npt.NDArray[np.float32]:
-    """One row of logits for the slot behind the settled tokens, with what may not stand there ruled out."""
+def allowed_next(top: TopTokens, settled: Sequence[int], codec: TokenCodec, task: Task) -> TopTokens:
+    """What the base says of the slot behind the settled tokens, with what may not stand there ruled out."""
     said = codec.decode_bytes(settled)
     missing = task.heal[len(said) :]
     if missing:
-        logits = hold_to(logits, codec.continuing(missing))
+        top = top.held_to(codec.continuing(missing))
     if not said[len(task.heal) :].strip():
         for avoided in task.avoid:
-            logits = prefer_others(logits, avoided.tokens, avoided.alternative)
-    return logits
+            top = top.preferring_others(avoided.tokens, avoided.alternative)
+    return top
 
 
-def doubts_of(logits: npt.NDArray[np.float32], slot: int, settled: int) -> list[Doubt]:
-    """The likeliest other tokens of a slot, from the base's logits for it ``[n_vocab]``."""
-    others = logits - logits[settled]
-    others[settled] = -np.inf
-    near = np.flatnonzero(others >= -MAX_DOUBT_NATS)
-    best = near[np.argsort(-others[near], kind="stable")[:N_DOUBTS]]
-    chances = chances_of(logits, best)
-    return [
-        Doubt(slot, int(token), float(-others[token]), chance)
-        for token, chance in zip(best, chances, strict=True)
+def doubts_of(top: TopTokens, slot: int, settled: int) -> list[Doubt]:
+    """The likeliest other tokens of a slot, from what the base says of it."""
+    own = top.logit_of(settled)
+    others = [
+        Doubt(slot, int(token), float(own - logit), math.exp(logit - top.norm))
+        for token, logit in zip(top.tokens[: N_DOUBTS + 1], top.logits[: N_DOUBTS + 1], strict=True)
+        if token != settled and own - logit <= MAX_DOUBT_NATS
     ]
+    return others[:N_DOUBTS]
 
 
 def n_heal_tokens(tokens: Sequence[int], codec: TokenCodec, heal: bytes) -> int:

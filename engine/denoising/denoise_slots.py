@@ -37,6 +37,7 @@ from engine.denoising.denoise import (
 )
 from engine.denoising.denoiser import Scores, SlotDenoiser
 from engine.denoising.tokens import TokenCodec
+from engine.denoising.top import TopTokens
 from engine.denoising.unmask import best_tokens
 from engine.types import CancelToken, Deadline
 
@@ -202,7 +203,7 @@ class _Filling:
                 del self._tokens[at], self._confidence[at], self._doubts[at]
             return
         self._tokens[slot], self._confidence[slot] = token, confidence
-        self._doubts[slot] = doubts_of(row, slot, token)
+        self._doubts[slot] = doubts_of(TopTokens.of(row), slot, token)
         if ends and token in self._end:
             del self._tokens[slot + 1 :], self._confidence[slot + 1 :], self._doubts[slot + 1 :]
 
@@ -242,7 +243,7 @@ class _Filling:
             if last:
                 for slot in range(n_slots):
                     at = self._first + slot
-                    self._doubts[at] = doubts_of(logits[slot], at, int(best[slot]))
+                    self._doubts[at] = doubts_of(TopTokens.of(logits[slot]), at, int(best[slot]))
                 self._look_for_end()
             self._after_pass()
             if last or self._stopped is not None:
@@ -274,7 +275,7 @@ class _Filling:
         settled = self._settled() if self._kind.noise == "mask" else self._tokens[: self._first]
         slot = len(settled) - self._first
         if 0 <= slot < len(logits):
-            logits[slot] = allowed_next(logits[slot], settled, self._codec, self._task)
+            logits[slot] = allowed_next(TopTokens.of(logits[slot]), settled, self._codec, self._task).row
         return logits
 
     def _window_length(self) -> int:

@@ -8,7 +8,7 @@ not known here.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +21,7 @@ from engine.denoising.commit import CommitRule
 from engine.denoising.diffusion import Diffusion
 from engine.denoising.draft import Draft
 from engine.denoising.schedule import DecodeRule
+from engine.denoising.top import LogitRows
 from engine.types import CancelToken, ModelInfo
 
 FloatArray = npt.NDArray[np.float32]
@@ -92,17 +93,19 @@ class Prediction:
 
     Attributes:
         logits: row 0 is the base's for slot n, row i + 1 its for the slot behind node i of the draft, if that
-            stands. Shape ``[k + 1, n_vocab]``, float32.
-        drafts: the adapter's for the slots after those, in the same order. Shapes ``[masks[i], n_vocab]``,
-            float32.
+            stands ``[k + 1]``.
+        drafts: the adapter's for the slots after those, in the same order, ``masks[i]`` rows each.
         forwards: passes it took.
         rows: rows computed in them, rows of the context left out.
+        whole: gives the whole of row 0 ``[n_vocab]``, if ``logits`` are the likeliest tokens alone; until the
+            next call of the denoiser.
     """
 
-    logits: FloatArray
-    drafts: tuple[FloatArray, ...]
+    logits: LogitRows
+    drafts: tuple[LogitRows, ...]
     forwards: int
     rows: int
+    whole: Callable[[], FloatArray] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,6 @@ from engine.denoising.denoiser import TOP, Encoded, Prediction, Reading, Special
 from engine.denoising.draft import NO_DRAFT, Draft
 from engine.denoising.schedule import DecodeRule
 from engine.denoising.tokens import TokenCodec
-from engine.denoising.unmask import best_tokens
 from engine.errors import ConfigError
 from engine.types import CancelToken, ModelInfo
 
@@ -108,7 +107,7 @@ class FakeDenoiser:
 
     def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """Each slot speaks for itself."""
-        return Draft.run(*best_tokens(np.stack(ahead.logits)))
+        return ahead.alone()
 
     def guess(self, settled: Sequence[int], worth: float, allowed: npt.NDArray[np.int64] | None) -> Draft:
         """Nothing."""

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import heapq
 import itertools
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,24 +23,21 @@ import numpy.typing as npt
 
 from engine.denoising.ahead import Ahead
 from engine.denoising.draft import NO_DRAFT, ROOT, Draft
+from engine.denoising.followers import UNKNOWN, Followers
+from engine.denoising.top import REACH, TopTokens, best_of
 from engine.errors import ArtifactError
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float32]
 
-UNKNOWN = -1
-"""Index of a token that the table does not know."""
-
 MAX_BRANCHES, MAX_NODES = 6, 64
 """The most tokens that are proposed for one place, and in one draft."""
 
-REACH = 12.0
-"""Tokens whose score is lower than the best one's by more than this (nats) are not looked at."""
+MAX_FOLLOWERS = 32
+"""The most followers of one history that are looked at where nothing was said of a slot."""
 
-COUNT_STEPS = 8
-"""Counts of the table are kept as logarithms, in this many steps a doubling: within 5 % of what they are."""
-
-_TIMES = np.exp2(np.arange(256, dtype=np.float32) / COUNT_STEPS)
+MAX_PLACES = 32
+"""The most places of a context that are looked at for what followed a token there, the last ones."""
 
 GUESSED = 6
 """The longest run that is proposed where no slot was predicted."""
@@ -74,51 +72,91 @@ ALONE = TransitionRule(weights=(1.0,), sharpness=0.8, share=0.9)
 """Where no slot was predicted, transitions speak for themselves."""
 
 
+_History = tuple[Followers, int, float]
+"""What is known of what followed one of some histories: where, its number there, how often anything did."""
+
+
 @dataclass(frozen=True, slots=True)
-class Followers:
-    """What follows each of some histories in the corpus.
+class _Slot:
+    """What may stand in a slot, before anything is said of what tends to follow what.
 
     Attributes:
-        starts: where the followers of each history start ``[n_histories + 1]``.
-        tokens: index of each follower in the vocabulary, ascending within a history ``[n]``.
-        counts: how often it followed, in ``COUNT_STEPS`` a doubling ``[n]``.
+        tokens: indices of the vocabulary ``[n]``.
+        scores: of each, in nats ``[n]``.
+        numbers: each index to where it stands in these.
+        rest: the logarithm of what the exponentials of all other scores add up to.
+        others: the score of a token that is none of these; None where no other may be drafted.
     """
 
-    starts: IntArray
     tokens: npt.NDArray[np.uint16]
-    counts: npt.NDArray[np.uint8]
+    scores: FloatArray
+    numbers: dict[int, int]
+    rest: float
+    others: float | None
 
-    def of(self, history: int) -> tuple[IntArray, FloatArray]:
-        """The followers of a history, and how often each followed."""
-        span = slice(self.starts[history], self.starts[history + 1])
-        return self.tokens[span].astype(np.int64), _TIMES[self.counts[span]]
+    @classmethod
+    def of(
+        cls, tokens: npt.NDArray[np.integer], scores: FloatArray, rest: float, others: float | None
+    ) -> _Slot:
+        """A slot, from the indices of its tokens."""
+        numbers = {token: number for number, token in enumerate(tokens.tolist())}
+        return cls(tokens.astype(np.uint16), scores, numbers, rest, others)
 
-    def number(self, history: int, token: int) -> int:
-        """A history and its follower, as a history of the next order; ``UNKNOWN`` if it never followed."""
-        start, end = self.starts[history], self.starts[history + 1]
-        number = int(start + np.searchsorted(self.tokens[start:end], token))
-        return number if number < end and self.tokens[number] == token else UNKNOWN
-
-    def sound(self, n_histories: int, n_tokens: int) -> bool:
-        """Whether the parts fit together."""
-        n = len(self.tokens)
-        inner = np.ones(max(n - 1, 0), dtype=np.bool_)  # between two followers of one history
-        if len(self.starts) == n_histories + 1 and self.starts[-1] == n == len(self.counts):
-            bounds = self.starts[(self.starts > 0) & (self.starts < n)]
-            inner[bounds - 1] = False
-            ascends = np.diff(self.tokens.astype(np.int64)) > 0
-            return bool(ascends[inner].all()) and (n == 0 or int(self.tokens.max()) < n_tokens)
-        return False
+    def with_others(self, tokens: Iterable[int]) -> _Slot:
+        """The slot with more tokens, if there may be any."""
+        more = [token for token in tokens if token not in self.numbers]
+        if self.others is None or not more:
+            return self
+        all_tokens = np.append(self.tokens, np.array(more, dtype=np.uint16))
+        scores = np.append(self.scores, np.full(len(more), self.others, dtype=np.float32))
+        numbers = self.numbers | {token: number for number, token in enumerate(more, len(self.tokens))}
+        return _Slot(all_tokens, scores, numbers, self.rest, self.others)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where a draft goes on: behind which node, in which slot, what is known, how likely it is reached."""
+    """Where a draft goes on: behind which node, what it says so far, how likely it is reached."""
 
     parent: int
-    slot: int
-    known: IntArray
+    drafted: tuple[int, ...]
     reach: float
+
+
+class _Text:
+    """The tokens before a draft, as indices, and what followed where in them.
+
+    Args:
+        tokens: ``UNKNOWN`` where the vocabulary has them not ``[n]``, at least one.
+    """
+
+    def __init__(self, tokens: IntArray) -> None:
+        self._tokens, self._listed = tokens, tokens.tolist()
+        self._places: dict[int, list[int]] = {}
+
+    def before(self, drafted: tuple[int, ...], n: int) -> list[int]:
+        """The last ``n`` tokens before what comes behind a draft, or as many as there are."""
+        return [*self._listed[-n:], *drafted][-n:]
+
+    def followers(self, drafted: tuple[int, ...], rule: TransitionRule) -> dict[int, float]:
+        """What followed the last token where it stood before, and what that counts for."""
+        tokens = [*self._listed, *drafted]
+        last, n_before = tokens[-1], len(self._listed)
+        if last == UNKNOWN:
+            return {}
+        if last not in self._places:
+            self._places[last] = np.flatnonzero(self._tokens == last).tolist()
+        found: dict[int, float] = {}
+        again = [n_before + place for place, token in enumerate(drafted) if token == last]
+        for place in [*self._places[last], *again][-MAX_PLACES:]:
+            if place + 1 == len(tokens) or tokens[place + 1] == UNKNOWN:
+                continue
+            counts = rule.context_weight
+            for back, more in enumerate(rule.match_weights, start=1):
+                if back > place or tokens[place - back] != tokens[-1 - back]:
+                    break
+                counts += more
+            found[tokens[place + 1]] = found.get(tokens[place + 1], 0.0) + counts
+        return found
 
 
 class Transitions:
@@ -143,7 +181,10 @@ class Transitions:
         self._vocabulary = vocabulary.astype(np.int64)
         self._share = ((counts + 1.0) / (counts.sum() + len(counts))).astype(np.float32)
         self._pairs, self._triples = pairs, triples
+        self._pair_totals, self._triple_totals = pairs.totals(), triples.totals()
         self._rule = rule
+        self._log_share = np.log(self._share)
+        self._guessed_mass = float(np.exp(ALONE.sharpness * self._log_share).sum())
 
     @classmethod
     def from_file(cls, path: Path, rule: TransitionRule = TransitionRule()) -> Transitions:
@@ -207,8 +248,9 @@ class Transitions:
         Returns:
             a run, of one token at least, and its branches; the chance of each token is given the one before.
         """
-        scores = np.stack([np.take(logits, self._vocabulary) for logits in ahead.logits])
-        return self.choose(scores, before, worth, distances=ahead.distances)
+        tops = [top if isinstance(top, TopTokens) else self.shortlist(top) for top in ahead.logits]
+        slots = [self._slot(top) for top in tops]
+        return self._grown(slots, ahead.distances, self.indices(before), worth, self._rule)
 
     def guess(self, before: Sequence[int], worth: float, allowed: IntArray | None = None) -> Draft:
         """What transitions speak for where no slot was predicted.
@@ -217,49 +259,92 @@ class Transitions:
             before, worth: see ``draft``.
             allowed: the tokens that may come first ``[n]``; None for all.
         """
-        scores = np.tile(np.log(self._share), (GUESSED, 1))
+        first: _Slot | None = None
         if allowed is not None:
-            known = self.indices(allowed)
-            others = np.ones(len(self._share), dtype=np.bool_)
-            others[known[known != UNKNOWN]] = False
-            scores[0, others] = -np.inf
-            if not np.isfinite(scores[0]).any():
+            may_stand = np.zeros(self.highest_token + 1, dtype=np.bool_)
+            may_stand[allowed[allowed <= self.highest_token]] = True  # there may be more of them than of ours
+            known = np.flatnonzero(may_stand[self._vocabulary])
+            if not len(known):
                 return NO_DRAFT
-        return self.choose(scores, before, worth, ALONE)
+            first = _Slot.of(known, self._log_share[known], -math.inf, None)
+        slots = [first, *[None] * (GUESSED - 1)]
+        return self._grown(slots, [0] * GUESSED, self.indices(before), worth, ALONE)
 
-    def choose(
-        self,
-        scores: FloatArray,
-        before: Sequence[int],
-        worth: float | None = None,
-        rule: TransitionRule | None = None,
-        distances: Sequence[int] | None = None,
-    ) -> Draft:
-        """The same for logits of the vocabulary's tokens alone ``[n_slots, V]``, by another rule perhaps.
+    def choose(self, scores: FloatArray, before: Sequence[int]) -> Draft:
+        """A token for every slot, from logits of the vocabulary's tokens alone ``[n_slots, V]``.
 
-        ``distances`` are those of ``Ahead``, by default those of one group.
+        ``before`` as in ``draft``; the slots are one group.
         """
-        rule = rule or self._rule
-        weights = [
-            rule.weights[min(distance, len(rule.weights) - 1)] for distance in distances or range(len(scores))
-        ]
+        slots = [self._slot(self._shortlist(row)) for row in scores]
+        return self._grown(slots, range(len(slots)), self.indices(before), None, self._rule)
+
+    def shortlist(self, row: FloatArray) -> TopTokens:
+        """The likeliest tokens of a whole row of logits ``[n_vocab]``, of those that may be drafted."""
+        return self._shortlist(np.take(row, self._vocabulary))
+
+    def _shortlist(self, logits: FloatArray) -> TopTokens:
+        """The same of the logits of these alone ``[V]``."""
+        best = float(logits.max())
+        near = np.exp(logits[logits > best - REACH] - best)
+        indices, kept = best_of(logits, best)
+        return TopTokens(self._vocabulary[indices], kept, best + math.log(float(near.sum())))
+
+    def _slot(self, top: TopTokens) -> _Slot:
+        """What was said of a slot, as far as it may be drafted."""
+        known = self.indices(top.tokens)
+        kept = known != UNKNOWN
+        if not kept.any():
+            return self._anything()
+        logits = top.logits[kept]
+        rest = max(1.0 - float(np.exp(logits - top.norm).sum()), 0.0)
+        return _Slot.of(known[kept], logits, top.norm + _log(rest), top.others)
+
+    def _guessed(self, histories: Sequence[_History], in_context: Iterable[int]) -> _Slot:
+        """A slot of which nothing was said: what followed, each as likely as in all text."""
+        found = [followers.likeliest(history, MAX_FOLLOWERS) for followers, history, _ in histories]
+        tokens = np.unique(np.concatenate([np.array([*in_context], dtype=np.uint16), *found]))
+        if not len(tokens):
+            return self._anything()
+        scores = self._log_share[tokens]
+        rest = self._guessed_mass - float(np.exp(ALONE.sharpness * scores).sum())
+        return _Slot.of(tokens, scores, _log(rest) / ALONE.sharpness, None)
+
+    def _anything(self) -> _Slot:
+        """A slot in which the commonest token may stand, for want of any other."""
+        commonest = np.array([self._share.argmax()])
+        return _Slot.of(commonest, np.zeros(1, dtype=np.float32), -math.inf, 0.0)
+
+    def _grown(
+        self,
+        slots: Sequence[_Slot | None],
+        distances: Sequence[int],
+        before: IntArray,
+        worth: float | None,
+        rule: TransitionRule,
+    ) -> Draft:
+        """The tree that slots and transitions speak for, None for a slot of which nothing was said."""
+        text = _Text(before)
         nodes: list[tuple[int, int, float]] = []
         waiting: list[tuple[float, int, _Place, int, float]] = []
         order = itertools.count()
 
+        def candidates(place: _Place) -> list[tuple[int, float]]:
+            slot = len(place.drafted)
+            weight = rule.weights[min(distances[slot], len(rule.weights) - 1)]
+            return self._candidates(slots[slot], text, place.drafted, weight, rule)
+
         def add(place: _Place, index: int, chance: float) -> _Place:
             nodes.append((int(self._vocabulary[index]), place.parent, chance))
-            known = np.append(place.known, index)
-            return _Place(len(nodes) - 1, place.slot + 1, known, place.reach * chance)
+            return _Place(len(nodes) - 1, (*place.drafted, index), place.reach * chance)
 
         def wait(place: _Place, others: list[tuple[int, float]]) -> None:
             for index, chance in others:
                 if worth is not None and place.reach * chance >= worth:
                     heapq.heappush(waiting, (-place.reach * chance, next(order), place, index, chance))
 
-        place = _Place(ROOT, 0, self.indices(before), 1.0)
-        while place.slot < len(scores):
-            best, *others = self._candidates(scores[place.slot], place.known, weights[place.slot], rule)
+        place = _Place(ROOT, (), 1.0)
+        while len(place.drafted) < len(slots):
+            best, *others = candidates(place)
             if nodes and worth is not None and place.reach * best[1] < worth:
                 break
             wait(place, others)
@@ -267,8 +352,8 @@ class Transitions:
         while waiting and len(nodes) < MAX_NODES:
             _, _, place, index, chance = heapq.heappop(waiting)
             place = add(place, index, chance)
-            if place.slot < len(scores):
-                wait(place, self._candidates(scores[place.slot], place.known, weights[place.slot], rule))
+            if len(place.drafted) < len(slots):
+                wait(place, candidates(place))
         return Draft(
             tuple(token for token, _, _ in nodes),
             tuple(parent for _, parent, _ in nodes),
@@ -276,58 +361,59 @@ class Transitions:
         )
 
     def _candidates(
-        self, scores: FloatArray, known: IntArray, weight: float, rule: TransitionRule
+        self, slot: _Slot | None, text: _Text, drafted: tuple[int, ...], weight: float, rule: TransitionRule
     ) -> list[tuple[int, float]]:
-        """The likeliest tokens of a slot ``[V]`` behind known ones, best first, each with its chance."""
-        scores = scores.copy()
-        followers, gains = self._gains(known, rule)
-        scores[followers] += weight * gains
+        """The likeliest tokens of a slot behind a draft, best first, each with its chance."""
+        in_context = text.followers(drafted, rule)
+        histories = self._histories(text.before(drafted, 2))
+        slot = self._guessed(histories, in_context) if slot is None else slot.with_others(in_context)
+        scores = slot.scores + weight * self._gains(slot, histories, in_context, rule)
         best = scores.max()
-        near = np.flatnonzero(scores > best - REACH)
-        chances = np.exp((scores[near] - best) * rule.sharpness)
-        n = min(MAX_BRANCHES, len(near))
-        top = np.argpartition(-chances, n - 1)[:n]
-        top = top[np.lexsort((top, -chances[top]))]
-        shares = chances[top] / chances.sum() * rule.share
-        return [(int(i), float(chance)) for i, chance in zip(near[top], shares, strict=True)]
+        chances = np.exp((scores - best) * rule.sharpness)
+        total = float(chances.sum()) + math.exp((slot.rest - best) * rule.sharpness)
+        top = np.argsort(-chances, kind="stable")[:MAX_BRANCHES]
+        shares = chances[top] * (rule.share / total)
+        return list(zip(slot.tokens[top].tolist(), shares.tolist(), strict=True))
 
-    def _gains(self, known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
-        """The tokens that followed the last ones before; their gain over those that never did, in nats."""
+    def _gains(
+        self,
+        slot: _Slot,
+        histories: Sequence[_History],
+        in_context: Mapping[int, float],
+        rule: TransitionRule,
+    ) -> FloatArray:
+        """What the tokens of a slot gain over those that never followed, in nats ``[n]``."""
         # The chance of every token is this, and what is left of the share that it has of all text.
-        following, left = np.zeros(len(self._share), dtype=np.float32), 1.0
-        for (tokens, times), smoothing in [
-            *zip(self._followers(known), rule.smoothing, strict=False),
-            (_followers_in_context(known, rule), rule.context_smoothing),
-        ]:
-            total = smoothing + float(times.sum())
-            following *= smoothing / total
+        following, left = np.zeros(len(slot.tokens), dtype=np.float32), 1.0
+        for (followers, history, times), smoothing in zip(histories, rule.smoothing, strict=False):
+            total = smoothing + times
+            following = following * (smoothing / total) + followers.times(history, slot.tokens) / total
             left *= smoothing / total
-            np.add.at(following, tokens, times / total)
-        followers = np.flatnonzero(following > 0)
-        gains = np.log1p(following[followers] / (left * self._share[followers]))
-        return followers, gains.astype(np.float32)
+        total = rule.context_smoothing + sum(in_context.values())
+        following *= rule.context_smoothing / total
+        left *= rule.context_smoothing / total
+        for token, counts in in_context.items():
+            if token in slot.numbers:
+                following[slot.numbers[token]] += counts / total
+        gains: FloatArray = np.log1p(following / (left * self._share[slot.tokens]))
+        return gains
 
-    def _followers(self, known: IntArray) -> Iterator[tuple[IntArray, FloatArray]]:
-        """What followed the last token in the corpus, and how often; then what followed the last two."""
-        if known[-1] == UNKNOWN:
-            return
-        yield self._pairs.of(int(known[-1]))
-        if len(known) > 1 and known[-2] != UNKNOWN:
-            pair = self._pairs.number(int(known[-2]), int(known[-1]))
+    def _histories(self, before: Sequence[int]) -> list[_History]:
+        """The last token of a text, and the last two, so far as the corpus knows them."""
+        *first, last = before
+        if last == UNKNOWN:
+            return []
+        histories = [(self._pairs, last, float(self._pair_totals[last]))]
+        if first and first[0] != UNKNOWN:
+            pair = self._pairs.number(first[0], last)
             if pair != UNKNOWN:
-                yield self._triples.of(pair)
+                histories.append((self._triples, pair, float(self._triple_totals[pair])))
+        return histories
 
 
-def _followers_in_context(known: IntArray, rule: TransitionRule) -> tuple[IntArray, FloatArray]:
-    """What followed earlier occurrences of the last token, and what each counts for."""
-    places = np.flatnonzero((known[:-1] == known[-1]) & (known[:-1] != UNKNOWN))
-    places = places[known[places + 1] != UNKNOWN]
-    weights = np.full(len(places), rule.context_weight, dtype=np.float32)
-    agrees = np.ones(len(places), dtype=np.bool_)
-    for n_before, weight in enumerate(rule.match_weights[: len(known) - 1], start=1):
-        agrees &= (places >= n_before) & (known[places - n_before] == known[-1 - n_before])
-        weights[agrees] += weight
-    return known[places + 1], weights
+def _log(share: float) -> float:
+    """The logarithm of what may be nothing."""
+    return math.log(share) if share > 0.0 else -math.inf
 
 
 _REMEDY = "Pull or export the model again."

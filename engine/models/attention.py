@@ -12,7 +12,7 @@ from typing import Protocol
 
 import numpy as np
 
-from engine.denoising.cache import CachePool, ContextCache, FloatArray
+from engine.denoising.cache import CachePool, ContextCache, Entries, FloatArray
 from engine.denoising.canvas import MASKED
 from engine.denoising.denoiser import Encoded, Provider, Scores
 from engine.denoising.diffusion import Diffusion
@@ -46,7 +46,7 @@ class Model(Protocol):
         wanted: Sequence[int],
         *,
         previous: FloatArray | None = None,
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    ) -> tuple[FloatArray, Entries]:
         """See ``engine.models.runtime.OnnxModel.forward``."""
 
 

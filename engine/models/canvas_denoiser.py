@@ -10,13 +10,14 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from itertools import pairwise
 from typing import Protocol
 
 import numpy as np
 
 from engine.denoising.ahead import Ahead
-from engine.denoising.cache import CachePool, ContextCache, FloatArray
+from engine.denoising.cache import CachePool, ContextCache, Entries, FloatArray
 from engine.denoising.canvas import Canvas
 from engine.denoising.denoiser import (
     Encoded,
@@ -29,8 +30,8 @@ from engine.denoising.denoiser import (
 )
 from engine.denoising.draft import NO_DRAFT, Draft
 from engine.denoising.rows import Rows
+from engine.denoising.top import LogitRows
 from engine.denoising.transitions import Transitions
-from engine.denoising.unmask import best_tokens
 from engine.models.artifact import Manifest
 from engine.types import CancelToken, ModelInfo
 from engine.weights.encodings import FOR_GPUS
@@ -58,10 +59,13 @@ class Model(Protocol):
     def provider(self) -> Provider:
         """What runs it."""
 
-    def forward(
-        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    def forward(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> tuple[FloatArray, Entries]:
         """See ``engine.models.runtime.OnnxModel.forward``; the entries are good until the next pass."""
+
+    def forward_top(
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+    ) -> tuple[LogitRows, Entries]:
+        """The same, where the likeliest tokens of each row will do."""
 
 
 class CanvasDenoiser:
@@ -120,18 +124,31 @@ class CanvasDenoiser:
             [(n_tail + i, n) for i, n in enumerate(masks) if n],
             [*range(-1, n_tail - 1), *(n_tail + parent for parent in draft.parents)],
         )
-        logits, new = self._model.forward(self._cache, rows, range(n_tail - 1, len(rows)))
+        logits, new = self._model.forward_top(self._cache, rows, range(n_tail - 1, len(rows)))
         # Branches are not kept: a row of theirs is not the same to the bit as it will be in its own place.
         kept = n_tail + draft.n_run
         self._cache.append([*tail, *draft.tokens[: draft.n_run]], [entries[:, :kept] for entries in new])
         ends = np.cumsum([n_scored, *masks])
-        drafts = tuple(logits[start:end] for start, end in pairwise(ends))
-        return Prediction(logits[:n_scored], drafts, forwards, len(logits))
+        drafts = tuple(self._drafts(logits[start:end]) for start, end in pairwise(ends))
+        return Prediction(logits[:n_scored], drafts, forwards, len(logits), partial(self._whole, ids))
+
+    def _drafts(self, logits: LogitRows) -> LogitRows:
+        """What was said of slots, no more than is drafted from: it is looked at in several passes."""
+        if self._transitions is None or not isinstance(logits, np.ndarray):
+            return logits
+        return [self._transitions.shortlist(row) for row in logits]
+
+    def _whole(self, ids: Sequence[int]) -> FloatArray:
+        """All logits of what follows tokens that were just computed ``[n_vocab]``, in a pass of its own."""
+        self._cache.truncate(len(ids) - 1)
+        (logits,), new = self._model.forward(self._cache, Rows.causal(ids[-1:]), [0])
+        self._cache.append(ids[-1:], new)
+        return np.asarray(logits)
 
     def draft(self, ahead: Ahead, settled: Sequence[int], worth: float) -> Draft:
         """What slots and transitions together speak for."""
         if self._transitions is None:
-            return Draft.run(*best_tokens(np.stack(ahead.logits)))
+            return ahead.alone()
         return self._transitions.draft(ahead, [*self._context, *settled], worth)
 
     def guess(self, settled: Sequence[int], worth: float, allowed: IntArray | None) -> Draft:
@@ -196,7 +213,7 @@ class CanvasDenoiser:
             cancel.check()
             piece = ids[len(self._cache.ids) :][:CHUNK]
             started = time.perf_counter()
-            _, new = self._model.forward(self._cache, Rows.causal(piece), [])
+            _, new = self._model.forward_top(self._cache, Rows.causal(piece), [])
             self._cache.append(piece, new)
             ms_per_token = (time.perf_counter() - started) * 1000.0 / len(piece)
             self._ms_per_token = (self._ms_per_token + ms_per_token) / 2  # the last pass counts half

@@ -17,9 +17,10 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import numpy.typing as npt
 
-from engine.denoising.cache import ContextCache, FloatArray
+from engine.denoising.cache import ContextCache, Entries, FloatArray
 from engine.denoising.denoiser import Provider
 from engine.denoising.rows import Rows
+from engine.denoising.top import KEPT, LogitRows, TopTokens, top_of
 from engine.models.artifact import Manifest
 
 ROWS = (8, 16, 32, 64, 128)
@@ -113,11 +114,13 @@ class Pass:
         cache: the context; read only.
         rows: the new rows.
         wanted: which rows' logits are wanted.
+        whole: whether all of them are, or the likeliest tokens.
     """
 
     cache: ContextCache
     rows: Rows
     wanted: Sequence[int]
+    whole: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,13 +227,15 @@ class ReplayedModel:
             self.provider = replace(self.provider, reason=reason)
 
     def _said(self, rows: Rows) -> FloatArray:
-        """Logits of rows behind nothing."""
+        """Logits of rows behind nothing, and those of the likeliest tokens of each."""
         m = self.manifest
-        return self.forward(ContextCache(2 * m.n_layers, m.n_kv_heads, m.head_dim), rows, range(len(rows)))[0]
+        said = []
+        for forward in (self.forward, self.forward_top):
+            cache = ContextCache(2 * m.n_layers, m.n_kv_heads, m.head_dim)
+            said += [top_of(logits) for logits in forward(cache, rows, range(len(rows)))[0]]
+        return np.concatenate([top.logits if top.row is None else top.row for top in said])
 
-    def forward(
-        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    def forward(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> tuple[FloatArray, Entries]:
         """One pass over rows that follow a cache.
 
         Args:
@@ -245,10 +250,17 @@ class ReplayedModel:
         Raises:
             BackendError: the run failed (out of memory, a lost device).
         """
-        (result,) = self.forward_together([Pass(cache, rows, wanted)])
+        ((logits, new),) = self.forward_together([Pass(cache, rows, wanted)])
+        return np.asarray(logits), new
+
+    def forward_top(
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+    ) -> tuple[LogitRows, Entries]:
+        """The same with the likeliest tokens of each row, which alone leave the device."""
+        (result,) = self.forward_together([Pass(cache, rows, wanted, whole=False)])
         return result
 
-    def forward_together(self, passes: Sequence[Pass]) -> list[tuple[FloatArray, list[FloatArray]]]:
+    def forward_together(self, passes: Sequence[Pass]) -> list[tuple[LogitRows, Entries]]:
         """The passes of several requests as one; results as those of ``forward``, in order.
 
         Args:
@@ -273,11 +285,13 @@ class ReplayedModel:
             if name in place.inputs:
                 place.inputs[name].update_inplace(values)
         self._session.run(place.number, place.inputs, place.outputs)
-        logits = np.asarray(self._session.read(place.outputs["logits"]), dtype=np.float32)
-        new = self._session.read(place.outputs["new"])
+        whole = self._read(place, "logits") if any(each.whole for each in passes) else None
+        tops = [] if all(each.whole for each in passes) else self._tops(place)
+        new = np.asarray(self._session.read(place.outputs["new"]), dtype=np.float16)
         resident.mirror[:, first : first + n_rows] = new
         entries = self._by_head(new)
-        results, row, score = [], 0, 0
+        results: list[tuple[LogitRows, Entries]] = []
+        row, score = 0, 0
         for each, columns in zip(passes, places, strict=True):
             n_new, n_scores, n_kept = len(each.rows), len(each.wanted), n_in_line(each.rows)
             resident.lying[each.cache] = _Lying(
@@ -285,7 +299,8 @@ class ReplayedModel:
                 [*columns, *range(first + row, first + row + n_kept)],
             )
             own = [array[:, row : row + n_new] for array in entries]
-            results.append((logits[score : score + n_scores], own))
+            said = slice(score, score + n_scores)
+            results.append((whole[said] if each.whole and whole is not None else tops[said], own))
             row, score = row + n_new, score + n_scores
         return results
 
@@ -307,6 +322,7 @@ class ReplayedModel:
 
     def _new_place(self, n_rows: int, resident: _Resident, n_wanted: int) -> _Place:
         m, buffer = self.manifest, self._session.buffer
+        n_kept = min(KEPT, m.n_vocab)
         inputs = {
             "ids": buffer((n_rows,), np.int64),
             "positions": buffer((n_rows,), np.int64),
@@ -318,6 +334,9 @@ class ReplayedModel:
             inputs["gate"] = buffer((n_rows, 1), np.float16)
         outputs = {
             "logits": buffer((n_wanted, m.n_vocab), np.float32),
+            "top_tokens": buffer((n_wanted, n_kept), np.int64),
+            "top_logits": buffer((n_wanted, n_kept), np.float32),
+            "norms": buffer((n_wanted,), np.float32),
             "new": buffer((2 * m.n_layers, n_rows, m.n_kv_heads * m.head_dim), np.float16),
         }
         for at, array in enumerate(resident.arrays):
@@ -325,10 +344,20 @@ class ReplayedModel:
             inputs[f"past_{name}"] = outputs[f"all_{name}"] = array
         return _Place(len(self._places) + 1, inputs, outputs)
 
-    def _by_head(self, new: npt.NDArray[np.generic]) -> list[FloatArray]:
-        """New entries as caches keep them."""
+    def _read(self, place: _Place, name: str) -> FloatArray:
+        """An output of the last pass of a size."""
+        return np.asarray(self._session.read(place.outputs[name]), dtype=np.float32)
+
+    def _tops(self, place: _Place) -> list[TopTokens]:
+        """The likeliest tokens of every row that the last pass of a size was asked for."""
+        tokens = np.asarray(self._session.read(place.outputs["top_tokens"]), dtype=np.int64)
+        norms = self._read(place, "norms").tolist()
+        return list(map(TopTokens, tokens, self._read(place, "top_logits"), norms))
+
+    def _by_head(self, new: HalfArray) -> Entries:
+        """New entries as caches keep them, but for their type: most of them are not kept."""
         m = self.manifest
-        entries = new.astype(np.float32).reshape(2 * m.n_layers, -1, m.n_kv_heads, m.head_dim)
+        entries = new.reshape(2 * m.n_layers, -1, m.n_kv_heads, m.head_dim)
         return list(entries.swapaxes(1, 2))
 
 

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.config import Device
-from engine.denoising.cache import ContextCache
+from engine.denoising.cache import ContextCache, Entries
 from engine.denoising.denoiser import Provider
 from engine.denoising.rows import Rows
 from engine.errors import BackendError
@@ -140,7 +140,7 @@ class OnnxModel:
         wanted: Sequence[int],
         *,
         previous: FloatArray | None = None,
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    ) -> tuple[FloatArray, Entries]:
         """One pass over rows that follow a cache.
 
         Args:
@@ -202,6 +202,12 @@ class OnnxModel:
             ) from error
         return logits[: len(wanted)], new
 
+    def forward_top(
+        self, cache: ContextCache, rows: Rows, wanted: Sequence[int]
+    ) -> tuple[FloatArray, Entries]:
+        """The same: whole rows are at hand here."""
+        return self.forward(cache, rows, wanted)
+
     def _run_in_place(self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]]) -> FloatArray:
         """A pass that writes its new entries behind the cache's own; no buffer is copied."""
         binding = self._binding(cache)
@@ -213,7 +219,7 @@ class OnnxModel:
 
     def _run_mirrored(
         self, cache: ContextCache, inputs: dict[str, npt.NDArray[np.generic]], device: str
-    ) -> tuple[FloatArray, list[FloatArray]]:
+    ) -> tuple[FloatArray, Entries]:
         """A pass over the cache's copy on a device, which keeps its new entries; they come back as well."""
         mirror = self._mirrors.get(cache)
         if mirror is None or cache.n_mirrored < len(cache.ids) or not mirror.is_of(cache):

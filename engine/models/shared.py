@@ -11,15 +11,18 @@ from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.denoising.cache import ContextCache, FloatArray
+import numpy as np
+
+from engine.denoising.cache import ContextCache, Entries, FloatArray
 from engine.denoising.rows import Rows
+from engine.denoising.top import LogitRows
 from engine.models.canvas_denoiser import Model
 from engine.models.replayed import ROWS, Pass, ReplayedModel
 
 MOST_ROWS = ROWS[-1]
 """Rows of several passes that are run as one; a pass that has more runs alone."""
 
-Result = tuple[FloatArray, list[FloatArray]]
+Result = tuple[LogitRows, Entries]
 
 
 @dataclass(slots=True, eq=False)
@@ -49,9 +52,18 @@ class SharedModel:
         self._queue: deque[_Waiting] = deque()
         self._queue_lock, self._turn = threading.Lock(), threading.Lock()
 
-    def forward(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> Result:
+    def forward(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> tuple[FloatArray, Entries]:
         """One pass; see ``engine.models.runtime.OnnxModel.forward``."""
-        own = _Waiting(Pass(cache, rows, wanted))
+        logits, new = self._shared(Pass(cache, rows, wanted))
+        return np.asarray(logits), new
+
+    def forward_top(self, cache: ContextCache, rows: Rows, wanted: Sequence[int]) -> Result:
+        """The same, where the likeliest tokens of each row will do."""
+        return self._shared(Pass(cache, rows, wanted, whole=False))
+
+    def _shared(self, wanted: Pass) -> Result:
+        """A pass, run by whoever comes first."""
+        own = _Waiting(wanted)
         with self._queue_lock:
             self._queue.append(own)
         while not own.is_done:
@@ -87,4 +99,9 @@ class SharedModel:
     def _together(self, passes: Sequence[Pass]) -> list[Result]:
         if isinstance(self._model, ReplayedModel):
             return self._model.forward_together(passes)
-        return [self._model.forward(each.cache, each.rows, each.wanted) for each in passes]
+        return [
+            (self._model.forward if each.whole else self._model.forward_top)(
+                each.cache, each.rows, each.wanted
+            )
+            for each in passes
+        ]

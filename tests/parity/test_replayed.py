@@ -13,6 +13,7 @@ import pytest
 from engine.config import EngineConfig
 from engine.denoising.cache import ContextCache
 from engine.denoising.rows import Rows
+from engine.denoising.top import KEPT, TopTokens, top_of
 from engine.engine import open_engine
 from engine.errors import BackendError
 from engine.models import loading
@@ -165,6 +166,32 @@ def test_only_wanted_logits_come_back(tiny_gpu: TinyModel) -> None:
         assert not wanted or relative(logits, whole[wanted]) < 0.01
 
 
+def test_the_likeliest_tokens_are_those_of_the_whole_rows(tiny_gpu: TinyModel) -> None:
+    model = replayed(tiny_gpu)
+    rows = Rows.causal(IDS)
+    whole, _ = model.forward(new_cache(tiny_gpu), rows, [0, 5, 12])
+    tops, _ = model.forward_top(new_cache(tiny_gpu), rows, [0, 5, 12])
+    for row, top in zip(whole, tops, strict=True):
+        assert isinstance(top, TopTokens) and top.row is None
+        same = TopTokens.of(row)
+        n = min(len(same), len(top))
+        assert len(top) == KEPT and top.tokens[:n].tolist() == same.tokens[:n].tolist()
+        assert top.logits.tolist() == row[top.tokens].tolist()
+        assert top.norm == pytest.approx(same.norm, abs=1e-4)
+
+
+def test_requests_for_rows_and_for_their_likeliest_tokens_share_a_pass(tiny_gpu: TinyModel) -> None:
+    model = replayed(tiny_gpu)
+    (whole, _), (tops, _) = model.forward_together(
+        [
+            Pass(new_cache(tiny_gpu), Rows.causal(IDS[:4]), [1, 3]),
+            Pass(new_cache(tiny_gpu), Rows.causal(IDS[:6]), [5, 3], whole=False),
+        ]
+    )
+    assert np.asarray(whole).shape == (2, tiny_gpu.manifest.n_vocab)
+    assert [top_of(whole[1]).tokens[0], len(tops)] == [top_of(tops[1]).tokens[0], 2]
+
+
 def test_a_size_has_its_buffers_once_and_a_known_context_stays_there(
     tiny_gpu: TinyModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,7 +210,7 @@ def test_a_size_has_its_buffers_once_and_a_known_context_stays_there(
     for at in range(5):  # every pass adds a token and is of another number of rows
         rows = Rows.causal(IDS[: at + 1])
         cache.append(IDS[:1], [entries[:, :1] for entries in model.forward(cache, rows, [at])[1]])
-    assert len(made) - n_made == 7 + session.is_adapted
+    assert len(made) - n_made == 10 + session.is_adapted
     assert not sent
     model.forward(cache.fork(100), Rows.causal(IDS), [0])
     assert not sent, "a cut of what lies there"
@@ -238,7 +265,8 @@ def test_what_cannot_be_captured_is_run_all_the_same(
 
 def test_an_engine_over_it_says_what_the_base_says(tiny_gpu: TinyModel, tiny_f32: TinyModel) -> None:
     requests = [
-        FillRequest(("def f(x):\n    ret" + "urn"[:n], None, "\n" * n), max_tokens=12) for n in range(3)
+        FillRequest((f"def f(x):\n    {begun}", None, "\n" * (at % 2)), max_tokens=12)
+        for at, begun in enumerate(("ret", "retu", "retur", "return x[", "xq", "zz", "0x", "wh", "=="))
     ]
     texts = []
     for model in (tiny_gpu, tiny_f32):

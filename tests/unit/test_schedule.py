@@ -18,7 +18,8 @@ from engine.denoising.schedule import (
     plan_masks,
     worth_verifying,
 )
-from engine.denoising.verify import chances_of, stands
+from engine.denoising.top import TopTokens
+from engine.denoising.verify import stands
 
 PARALLEL = DecodeRule(agreement=(0.8, 0.6, 0.3), row_worth=0.25, plausible=0.5, sure=0.9)
 
@@ -117,19 +118,16 @@ LOGITS = np.log(np.array([0.5, 0.3, 0.15, 0.05], dtype=np.float32))
 def test_a_draft_stands_if_the_base_finds_it_nearly_as_probable(
     drafted: int, plausible: float, stood: bool
 ) -> None:
-    assert stands(LOGITS, drafted, 0, DecodeRule(plausible=plausible)) is stood
+    assert stands(TopTokens.of(LOGITS), drafted, 0, DecodeRule(plausible=plausible)) is stood
 
 
 def test_what_is_ruled_out_never_stands() -> None:
     held = np.array([0.0, -np.inf, 1.0], dtype=np.float32)
-    assert not stands(held, 1, 2, DecodeRule(plausible=1e-9))
+    assert not stands(TopTokens.of(held), 1, 2, DecodeRule(plausible=1e-9))
 
 
 def test_an_equal_of_the_bases_choice_does_not_stand_where_nothing_else_may() -> None:
     """Of two tokens with equal logits the base takes the lower id; lossless means the same."""
-    assert not stands(np.array([1.0, 1.0], dtype=np.float32), 1, 0, DecodeRule(plausible=1.0))
-
-
-def test_chances_are_the_softmax() -> None:
-    assert chances_of(LOGITS + 1000, np.arange(4)) == pytest.approx([0.5, 0.3, 0.15, 0.05], rel=1e-3)
-    assert chances_of(LOGITS, []) == []
+    equals = TopTokens.of(np.array([1.0, 1.0], dtype=np.float32))
+    assert equals.tokens[0] == 0
+    assert not stands(equals, 1, 0, DecodeRule(plausible=1.0))

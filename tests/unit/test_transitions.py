@@ -13,8 +13,9 @@ from safetensors.numpy import load_file, save_file
 from engine.denoising.ahead import Ahead
 from engine.denoising.draft import NO_DRAFT, ROOT
 from engine.denoising.fake import SPECIAL
+from engine.denoising.followers import COUNT_STEPS, UNKNOWN
 from engine.denoising.tokens import TokenCodec
-from engine.denoising.transitions import ALONE, COUNT_STEPS, MAX_NODES, UNKNOWN, TransitionRule, Transitions
+from engine.denoising.transitions import ALONE, MAX_NODES, TransitionRule, Transitions
 from engine.denoising.unmask import best_tokens
 from engine.errors import ArtifactError
 from export.data import SourceFile
