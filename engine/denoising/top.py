@@ -106,7 +106,9 @@ def best_of(row: FloatArray, best: float) -> tuple[IntArray, FloatArray]:
     near = np.flatnonzero(row > best - REACH)
     logits = row[near]
     if len(near) > KEPT:
-        top = np.argpartition(-logits, KEPT - 1)[:KEPT]
+        least = np.partition(logits, -KEPT)[-KEPT]
+        above = np.flatnonzero(logits > least)
+        top = np.append(above, np.flatnonzero(logits == least)[: KEPT - len(above)])
         near, logits = near[top], logits[top]
     order = np.lexsort((near, -logits))
     return near[order], logits[order]
