@@ -16,6 +16,7 @@ from engine.code import languages
 from engine.code.languages import TARGETS, BlockStyle, Language
 from engine.code.placeholders import Placeholders
 from engine.code.syntax import Syntax, error_spans, parse, text_of
+from engine.code.text import line_end, line_start
 from engine.tasks.comments import is_doc, is_docstring
 from engine.tasks.complete import missing_at
 from engine.types import EditKind, Span, Strength
@@ -106,9 +107,7 @@ def _offers(
 
 def _is_broken(text: str, language: Language, selection: Span) -> bool:
     """Whether the parser complains of something on the lines of a selection."""
-    start = text.rfind("\n", 0, selection.start_char) + 1
-    end = text.find("\n", selection.end_char)
-    end = len(text) if end < 0 else end
+    start, end = line_start(text, selection.start_char), line_end(text, selection.end_char)
     return any(span.start_char <= end and span.end_char >= start for span in error_spans(text, language))
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcContentModified
 
+from engine.code.text import line_end, line_start
 from engine.types import MAX_HOLES, Span
 from lsp_server import analysis, canvas, fills, from_lsp, to_lsp
 from lsp_server.documents import Document
@@ -128,5 +129,5 @@ def _is_place(text: str, selection: Span, context: types.CodeActionContext) -> b
         return True
     if context.only or context.trigger_kind != types.CodeActionTriggerKind.Automatic:
         return True
-    line_start = text.rfind("\n", 0, selection.start_char) + 1
-    return not text[line_start:].partition("\n")[0].strip()
+    at_char = selection.start_char
+    return not text[line_start(text, at_char) : line_end(text, at_char)].strip()

@@ -12,14 +12,9 @@ from itertools import accumulate
 
 from engine.code.brackets import pieces
 from engine.code.languages import BlockStyle, Language
-from engine.code.text import indent_of, split_lines
+from engine.code.text import indent_of, line_start, split_lines
 
 _BLANK = re.compile(r"[ \t]*")
-
-
-def line_start(text: str, at_char: int) -> int:
-    """Where the line of an offset begins."""
-    return max(text.rfind("\n", 0, at_char), text.rfind("\r", 0, at_char)) + 1
 
 
 def indent_at(text: str, at_char: int) -> str:

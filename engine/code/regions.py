@@ -20,7 +20,7 @@ from engine.code.brackets import ends_in_string, pieces, unmatched
 from engine.code.languages import BlockStyle, Language
 from engine.code.placeholders import Placeholders
 from engine.code.syntax import Syntax, parse
-from engine.code.text import LineIndex, indent_of, split_lines
+from engine.code.text import LineIndex, indent_of, line_end, line_start, split_lines
 from engine.types import Span
 
 if TYPE_CHECKING:
@@ -267,10 +267,7 @@ def is_secret_path(path: str | PurePath) -> bool:
 
 def _line_around(text: str, char_offset: int) -> tuple[str, str]:
     """The current line's text before and behind an offset, without its newline."""
-    start = max(text.rfind("\n", 0, char_offset), text.rfind("\r", 0, char_offset)) + 1
-    behind = re.compile(r"[^\r\n]*").match(text, char_offset)
-    assert behind is not None
-    return text[start:char_offset], behind[0]
+    return text[line_start(text, char_offset) : char_offset], text[char_offset : line_end(text, char_offset)]
 
 
 def _next_line(text: str, from_char: int) -> str | None:

@@ -17,6 +17,7 @@ from engine.types import Span
 
 _NEWLINE = re.compile(r"\r\n|\r|\n")
 _LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+_REST_OF_LINE = re.compile(r"[^\r\n]*")
 _TAB_WIDTH = 4
 
 _BOMS = (
@@ -99,6 +100,18 @@ def newline_of(text: str) -> str:
 def split_lines(text: str) -> list[str]:
     """The lines of ``text`` with their newlines; joined they give ``text`` again."""
     return _LINE.findall(text)
+
+
+def line_start(text: str, at_char: int) -> int:
+    """Where the line of an offset begins."""
+    return max(text.rfind("\n", 0, at_char), text.rfind("\r", 0, at_char)) + 1
+
+
+def line_end(text: str, at_char: int) -> int:
+    """Where the line of an offset ends, what ends it left out."""
+    rest = _REST_OF_LINE.match(text, at_char)
+    assert rest is not None
+    return rest.end()
 
 
 def indent_of(line: str) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from engine.code.syntax import Syntax, walk
+from engine.code.text import line_start
 from engine.tasks.annotations.slots import returns_value
 from engine.tasks.kept_words import kept_sections, kept_tags, kept_tail
 from engine.types import Span
@@ -328,8 +329,7 @@ class _Reader:
 
     def _indent(self, start_char: int) -> str | None:
         """The white space before an offset on its line; None where there is something else."""
-        line = max(self._text.rfind("\n", 0, start_char), self._text.rfind("\r", 0, start_char)) + 1
-        before = self._text[line:start_char].removeprefix("\ufeff")
+        before = self._text[line_start(self._text, start_char) : start_char].removeprefix("\ufeff")
         return None if before.strip() else before
 
     def _span(self, node: Node) -> Span:

@@ -10,11 +10,10 @@ import re
 from typing import Literal
 
 from engine.code import languages
-from engine.code.indentation import line_start
 from engine.code.languages import BlockStyle, Language
 from engine.code.regions import end_of_statement
 from engine.code.syntax import Syntax, parse, parses_worse
-from engine.code.text import newline_of
+from engine.code.text import line_start, newline_of
 from engine.tasks import Edited, refused
 from engine.tasks.gaps import Gap, Missing, gap_at
 from engine.tasks.handling import handlers

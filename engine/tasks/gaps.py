@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from engine.code.indentation import indent_at, line_start, step_of
+from engine.code.indentation import indent_at, step_of
 from engine.code.languages import BlockStyle, Language
 from engine.code.regions import placeholder_spans, shape_at
 from engine.code.syntax import Syntax
+from engine.code.text import line_start
 from engine.types import Span
 
 if TYPE_CHECKING:

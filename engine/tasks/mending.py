@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from engine.code.brackets import unmatched
 from engine.code.languages import Language
 from engine.code.syntax import Trials, error_spans, parse
+from engine.code.text import line_end, line_start
 from engine.types import CancelToken, Deadline, Span
 
 SIGNS = ("(", ")", "[", "]", "{", "}", ":", ",", ";", "=", ".", '"', "'", "`", "<", ">", "->", "=>", "|", "*")
@@ -83,9 +84,7 @@ def broken_spans(text: str, language: Language, near: Span | None) -> list[Span]
     """
     spans = list(error_spans(text, language))
     if near is not None:
-        start = text.rfind("\n", 0, near.start_char) + 1
-        end = text.find("\n", near.end_char)
-        end = len(text) if end < 0 else end
+        start, end = line_start(text, near.start_char), line_end(text, near.end_char)
         spans = [span for span in spans if span.start_char <= end and span.end_char >= start] or spans
     if spans:
         alone = unmatched(text, language)

@@ -11,9 +11,9 @@ from bisect import bisect_left
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from engine.code.indentation import line_start
 from engine.code.languages import Language
 from engine.code.syntax import Syntax, parse
+from engine.code.text import line_start
 from engine.types import Span
 
 if TYPE_CHECKING:

@@ -17,6 +17,7 @@ from engine.code import languages
 from engine.code.context_index import related_files
 from engine.code.outline import Entry, outline
 from engine.code.syntax import parse, walk
+from engine.code.text import line_end, line_start
 from engine.engine import Engine
 from engine.tasks.changes.change import Source
 from engine.tasks.changes.signatures import CALLS
@@ -147,12 +148,10 @@ def _calls(document: Document, names: set[str]) -> Iterator[tuple[Span, Span]]:
         if _called(source, call) not in names:
             continue
         start = source.span(arguments).start_char + 1
-        line_start = document.text.rfind("\n", 0, start) + 1
-        line_end = document.text.find("\n", start)
-        line_end = len(document.text) if line_end < 0 else line_end
-        code = document.text[line_start:line_end]
-        rest = Span(start, line_end)
-        line = Span(line_start + len(code) - len(code.lstrip()), line_end)
+        begin, end = line_start(document.text, start), line_end(document.text, start)
+        code = document.text[begin:end]
+        rest = Span(start, end)
+        line = Span(begin + len(code) - len(code.lstrip()), end)
         is_short = line.end_char - line.start_char <= MAX_CHARS
         if is_short and rest.end_char - rest.start_char >= MIN_CHARS:
             yield rest, line

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from engine.code import syntax
 from engine.code.languages import Language
+from engine.code.text import line_start
 from engine.types import Span
 
 MIN_LINES, MAX_LINES = 5, 40
@@ -35,7 +36,7 @@ def functions_of(text: str, language: Language) -> Iterator[Function]:
         node, body = captures["definition"][0], captures["body"][0]
         to_char = parsed.utf8.byte_to_char
         n_lines = node.end_point.row - node.start_point.row + 1
-        start = text.rfind("\n", 0, to_char(node.start_byte)) + 1
+        start = line_start(text, to_char(node.start_byte))
         end = to_char(node.end_byte)
         if (
             MIN_LINES <= n_lines <= MAX_LINES

@@ -16,6 +16,7 @@ from engine.code.edits import TextEdit, apply
 from engine.code.languages import Language
 from engine.code.names import introduced
 from engine.code.syntax import Syntax, parse, text_of, walk
+from engine.code.text import line_end, line_start
 from engine.tasks.handling.statements import BLOCKS
 from engine.tasks.handling.targets import UnfitError, targets_in
 from engine.types import Span
@@ -67,8 +68,7 @@ def asked(text: str, language: Language, rng: random.Random) -> Asked | None:
 
 def lines_of(text: str, selection: Span) -> Span:
     """The lines that a selection is on."""
-    end = text.find("\n", selection.end_char)
-    return Span(text.rfind("\n", 0, selection.start_char) + 1, end if end >= 0 else len(text))
+    return Span(line_start(text, selection.start_char), line_end(text, selection.end_char))
 
 
 def is_kept(old: str, new: str) -> bool:

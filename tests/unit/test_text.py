@@ -14,6 +14,8 @@ from engine.code.text import (
     decode,
     encode,
     indent_of,
+    line_end,
+    line_start,
     newline_of,
     split_lines,
 )
@@ -148,3 +150,11 @@ def test_characters_and_bytes_map_both_ways(text: str, n_times: int) -> None:
         assert utf8.byte_to_char(byte) == at
     inside = Utf8("a漢b")
     assert [inside.byte_to_char(byte) for byte in range(6)] == [0, 1, 1, 1, 2, 3]
+
+
+@given(TEXTS, st.data())
+def test_where_a_line_begins_and_ends_is_what_the_index_says(text: str, data: st.DataObject) -> None:
+    index = LineIndex(text)
+    span = index.line_span(data.draw(st.integers(0, index.n_lines - 1)))
+    at_char = data.draw(st.integers(span.start_char, span.end_char))
+    assert (line_start(text, at_char), line_end(text, at_char)) == (span.start_char, span.end_char)

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from engine.code.text import line_start
 from engine.tasks.changes.change import Source
 from engine.tasks.changes.follow_up import Place
 from engine.tasks.changes.signatures import Argument, Parameter
@@ -175,7 +176,7 @@ def _sparing(source: Source, removed: Sequence[Argument], taken: Span, place: Pl
 
 def _lines(text: str, start_char: int, end_char: int) -> Span | None:
     """The whole lines of arguments with what is said of them; None where something else is on them."""
-    start = text.rfind("\n", 0, start_char) + 1
+    start = line_start(text, start_char)
     rest = re.compile(r",?[ \t]*(?:(?:#|//)[^\n]*)?\r?\n").match(text, end_char)
     return None if text[start:start_char].strip() or rest is None else Span(start, rest.end())
 

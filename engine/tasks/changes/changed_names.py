@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from engine.code.edits import apply
 from engine.code.syntax import parse, walk
+from engine.code.text import line_end, line_start
 from engine.scopes.reserved import RESERVED
 from engine.scopes.symbols import Occurrence, UnsureError, symbol_at
 from engine.tasks.changes import members, type_uses
@@ -276,6 +277,4 @@ def _declares(leaf: Node) -> bool:
 
 def _line_of(text: str, span: Span) -> Span:
     """The line that a declaration stands in."""
-    start = text.rfind("\n", 0, span.start_char) + 1
-    end = text.find("\n", span.end_char)
-    return Span(start, len(text) if end < 0 else end)
+    return Span(line_start(text, span.start_char), line_end(text, span.end_char))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from engine.code.decorators import decorators_of, last_name
 from engine.code.syntax import walk
+from engine.code.text import line_start
 from engine.scopes.python_names import KEEPS_SIGNATURE
 from engine.scopes.symbols import UnsureError, symbol_at
 from engine.tasks.changes import members
@@ -235,4 +236,4 @@ def _header(source: Source, function: Node) -> Span:
     value = function.child_by_field_name("value")
     body = body or (value.child_by_field_name("body") if value is not None else None)
     end = span.end_char if body is None else source.span(body).start_char
-    return Span(source.text.rfind("\n", 0, span.start_char) + 1, end)
+    return Span(line_start(source.text, span.start_char), end)

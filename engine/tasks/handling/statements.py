@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from engine.code.indentation import indent_at, line_start, step_of
+from engine.code.indentation import indent_at, step_of
 from engine.code.languages import BlockStyle
 from engine.code.syntax import Syntax
+from engine.code.text import line_start
 from engine.tasks.handling.frame import UnfitError
 from engine.types import Span
 

@@ -11,9 +11,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from engine.code.edits import TextEdit
-from engine.code.indentation import line_start
 from engine.code.syntax import Syntax, text_of
-from engine.code.text import newline_of, split_lines
+from engine.code.text import line_start, newline_of, split_lines
 from engine.scopes.extent import left_open, used_behind
 from engine.scopes.symbols import words_of
 from engine.tasks.handling.endings import gives_value
