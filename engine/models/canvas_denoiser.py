@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, takewhile
 from typing import Protocol
 
 import numpy as np
@@ -84,6 +84,7 @@ class CanvasDenoiser:
         self._pool = CachePool(2 * manifest.n_layers, manifest.n_kv_heads, manifest.head_dim, max_cache_bytes)
         self._cache = self._pool.take([0])
         self._context: list[int] = []
+        self._last_read: tuple[Sequence[int], Sequence[int], Reading] | None = None
         self._ms_per_token = 0.0 if model.provider.on_gpu else MS_PER_TOKEN
         self.canvas_slots = manifest.canvas_slots
         self.rule = manifest.decode
@@ -158,26 +159,38 @@ class CanvasDenoiser:
         return self._transitions.guess([*self._context, *settled], worth, allowed)
 
     def read(self, canvas: Sequence[int], cancel: CancelToken) -> Reading:
-        """Score a canvas in causal passes; what of it is cached is read again, its scores are not kept."""
+        """Score a canvas in causal passes, from where it differs from the one read last."""
         ids = [*self._context, *canvas]
-        n_context = len(self._context)
-        self._cache.truncate(min(self._cache.common(ids), n_context - 1))
-        parts: list[Reading] = []
+        parts = self._read_last(canvas)
+        n_read = sum(len(part.log_probs) for part in parts)
+        before = len(self._context) - 1 + n_read  # the last of these says what comes next
+        self._cache.truncate(min(self._cache.common(ids), before))
         while len(self._cache.ids) < len(ids) - 1:
             cancel.check()
             first = len(self._cache.ids)
             piece = ids[first : len(ids) - 1][:CHUNK]
-            wanted = range(max(n_context - 1 - first, 0), len(piece))
+            wanted = range(min(max(before - first, 0), len(piece)), len(piece))
             logits, new = self._model.forward(self._cache, Rows.causal(piece), wanted)
             self._cache.append(piece, new)
             parts.append(reading_of(logits, [ids[first + row + 1] for row in wanted], 1, len(wanted)))
-        return Reading(
+        reading = Reading(
             np.concatenate([part.log_probs for part in parts]),
             np.concatenate([part.top_tokens for part in parts]),
             np.concatenate([part.top_log_probs for part in parts]),
-            forwards=len(parts),
-            rows=len(canvas),
+            forwards=sum(part.forwards for part in parts),
+            rows=len(canvas) - n_read,
         )
+        self._last_read = (self._context, list(canvas), reading)
+        return reading
+
+    def _read_last(self, canvas: Sequence[int]) -> list[Reading]:
+        """What was read last of this context and the beginning of this canvas, if anything was."""
+        if self._last_read is None or self._last_read[0] != self._context:
+            return []
+        _, tokens, last = self._last_read
+        same = takewhile(lambda pair: pair[0] == pair[1], zip(canvas, tokens, strict=False))
+        n = len(list(same))
+        return [Reading(last.log_probs[:n], last.top_tokens[:n], last.top_log_probs[:n], 0, 0)]
 
     def compare(
         self, before: Sequence[int], branches: Sequence[Sequence[int]], cancel: CancelToken
@@ -201,6 +214,7 @@ class CanvasDenoiser:
     def forget(self) -> None:
         """Drop every cached context."""
         self._pool.clear()
+        self._last_read = None
 
     def close(self) -> None:
         """Release the caches; the session goes with the object."""

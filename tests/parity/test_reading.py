@@ -118,6 +118,23 @@ def test_every_branch_is_read_as_if_it_stood_alone(tiny_adapted: TinyModel) -> N
             assert not ours.size or np.abs(ours - theirs).max() < CLOSE
 
 
+def test_only_what_differs_from_the_text_read_last_is_read_again(tiny_adapted: TinyModel) -> None:
+    context, text, other = drawn(25, 30), drawn(26, 40), drawn(27, 10)
+    used = fresh(tiny_adapted, context)
+    whole = used.read(text, CancelToken())
+    assert (whole.rows, whole.forwards) == (40, 1)
+    same = used.read(text, CancelToken())
+    assert (same.rows, same.forwards) == (0, 0)
+    assert (same.log_probs == whole.log_probs).all() and (same.top_tokens == whole.top_tokens).all()
+    changed = [*text[:30], *other]
+    again = used.read(changed, CancelToken())
+    alone = fresh(tiny_adapted, context).read(changed, CancelToken())
+    assert (again.rows, again.forwards) == (10, 1)
+    assert (again.log_probs == alone.log_probs).all() and (again.top_tokens == alone.top_tokens).all()
+    used.encode([*context, *text[:5]], CancelToken())  # the same text, of which more is context now
+    assert used.read(text[5:], CancelToken()).rows == 35
+
+
 def test_the_run_is_kept_and_branches_are_read_again_in_their_own_place(tiny_adapted: TinyModel) -> None:
     context, run, other = drawn(22, 40), drawn(23, 4), drawn(24, 3)
     used = fresh(tiny_adapted, context)
