@@ -101,7 +101,8 @@ def parses_worse(new: str, old: str, language: Language) -> bool:
 def has_error(text: str, language: Language) -> bool:
     """Whether the grammar could not read some place."""
     syntax = parse(text, language)
-    return syntax is not None and syntax.root.has_error
+    # What is missing may be no node, as the line's end behind a directive of C that ends the file.
+    return syntax is not None and syntax.root.has_error and any(True for _ in _errors(syntax.root))
 
 
 def error_spans(text: str, language: Language) -> tuple[Span, ...]:

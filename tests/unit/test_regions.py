@@ -61,6 +61,12 @@ def test_holes_are_found_and_cut() -> None:
     assert join(cut(text, hole_spans(text)), ["1", "2"]) == "a = 1\nb = 2"
 
 
+@pytest.mark.parametrize("language_id", ["c", "cpp"])
+def test_a_directive_that_ends_the_file_is_no_error(language_id: str) -> None:
+    assert not has_error("#a:", by_id(language_id))
+    assert has_error("int f( {", by_id(language_id))
+
+
 @settings(max_examples=60)
 @given(BROKEN, st.sampled_from([*LANGUAGES, PLAINTEXT]), st.data())
 def test_broken_code_is_data(text: str, language: object, data: st.DataObject) -> None:
