@@ -19,6 +19,7 @@ from engine.denoising.denoiser import Encoded, Prediction
 from engine.denoising.draft import ROOT, Draft
 from engine.denoising.fake import FakeDenoiser
 from engine.denoising.schedule import LEFT_TO_RIGHT, DecodeRule
+from engine.denoising.top import TopTokens
 from engine.engine import Engine
 from engine.errors import Cancelled, UsageError
 from engine.types import CancelToken, CanvasFrame, Deadline, FillRequest
@@ -133,6 +134,40 @@ def test_a_draft_is_only_verified_as_far_as_it_is_likely() -> None:
     denoiser = Scripted("return 42", doubt=[4])
     done = run(denoiser)
     assert (done.text, denoiser.proposed) == ("return 42", ["", "etu"])
+
+
+class Distant(FakeDenoiser):
+    """Tells the likeliest tokens alone, as a model on a GPU does, and whole rows when it is asked."""
+
+    n_whole = 0
+    """How often it was asked."""
+
+    def predict(self, canvas: Canvas, masks: Sequence[int], cancel: CancelToken) -> Prediction:
+        said = super().predict(canvas, masks, cancel)
+
+        def whole() -> npt.NDArray[np.float32]:
+            self.n_whole += 1
+            return np.asarray(said.logits[0])
+
+        logits, *drafts = (
+            [replace(TopTokens.of(row), row=None) for row in rows] for rows in (said.logits, *said.drafts)
+        )
+        return Prediction(logits, tuple(drafts), said.forwards, said.rows, whole)
+
+
+@pytest.mark.parametrize(
+    ("heal", "n_whole"), [("", 0), ("ret", 0), ("x", 1), ("rex", 1), ("re!!", 2), ("return 42 ", 1)]
+)
+def test_the_likeliest_tokens_say_what_whole_rows_say(heal: str, n_whole: int) -> None:
+    denoiser = Distant("return 42")
+    for rule in (LOSSLESS, LEFT_TO_RIGHT):
+        denoiser.n_whole = 0
+        ours, theirs = (
+            run(each, heal=heal.encode(), rule=rule) for each in (denoiser, FakeDenoiser("return 42"))
+        )
+        assert (ours.text, ours.stopped) == (theirs.text, theirs.stopped)
+        assert ours.text.startswith(heal)
+        assert denoiser.n_whole == n_whole
 
 
 class Forking(FakeDenoiser):
