@@ -45,7 +45,7 @@ class TopTokens:
     def of(cls, row: FloatArray) -> TopTokens:
         """Those of a whole row ``[n_vocab]``."""
         best = row.max()
-        return cls(*best_of(row, best), float(best + np.log(np.exp(row - best).sum())), row)
+        return cls(*kept_of(*near_of(row, best)), float(best + np.log(np.exp(row - best).sum())), row)
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -101,14 +101,18 @@ def top_of(logits: Logits) -> TopTokens:
     return logits if isinstance(logits, TopTokens) else TopTokens.of(logits)
 
 
-def best_of(row: FloatArray, best: float) -> tuple[IntArray, FloatArray]:
-    """The likeliest tokens of a row ``[n]``, best first, and their logits; ``best`` is its highest logit."""
+def near_of(row: FloatArray, best: float) -> tuple[IntArray, FloatArray]:
+    """The tokens of a row ``[n]`` within ``REACH`` of its highest logit, ascending, and their logits."""
     near = np.flatnonzero(row > best - REACH)
-    logits = row[near]
-    if len(near) > KEPT:
+    return near, row[near]
+
+
+def kept_of(tokens: IntArray, logits: FloatArray) -> tuple[IntArray, FloatArray]:
+    """The likeliest ``KEPT`` of some tokens, given ascending, and their logits; best first."""
+    if len(tokens) > KEPT:
         least = np.partition(logits, -KEPT)[-KEPT]
         above = np.flatnonzero(logits > least)
         top = np.append(above, np.flatnonzero(logits == least)[: KEPT - len(above)])
-        near, logits = near[top], logits[top]
-    order = np.lexsort((near, -logits))
-    return near[order], logits[order]
+        tokens, logits = tokens[top], logits[top]
+    order = np.lexsort((tokens, -logits))
+    return tokens[order], logits[order]

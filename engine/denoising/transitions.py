@@ -24,7 +24,7 @@ import numpy.typing as npt
 from engine.denoising.ahead import Ahead
 from engine.denoising.draft import NO_DRAFT, ROOT, Draft
 from engine.denoising.followers import UNKNOWN, Followers
-from engine.denoising.top import REACH, TopTokens, best_of
+from engine.denoising.top import TopTokens, kept_of, near_of
 from engine.errors import ArtifactError
 
 IntArray = npt.NDArray[np.int64]
@@ -285,9 +285,10 @@ class Transitions:
     def _shortlist(self, logits: FloatArray) -> TopTokens:
         """The same of the logits of these alone ``[V]``."""
         best = float(logits.max())
-        near = np.exp(logits[logits > best - REACH] - best)
-        indices, kept = best_of(logits, best)
-        return TopTokens(self._vocabulary[indices], kept, best + math.log(float(near.sum())))
+        near, values = near_of(logits, best)
+        norm = best + math.log(float(np.exp(values - best).sum()))
+        indices, kept = kept_of(near, values)
+        return TopTokens(self._vocabulary[indices], kept, norm)
 
     def _slot(self, top: TopTokens) -> _Slot:
         """What was said of a slot, as far as it may be drafted."""
